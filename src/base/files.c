@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Files that are whole or not there: atomic publish, reading, directories. */
+#include "config.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/files.h"
+#include "base/process.h"
+
+int files_write_all(int fd, const void *bytes, size_t length)
+{
+    const char *p = bytes;
+
+    while (length > 0) {
+        ssize_t n = write(fd, p, length);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        p += n;
+        length -= (size_t)n;
+    }
+    return 0;
+}
+
+/* The directory part of path: "." if there is none. Caller frees. */
+static char *parent_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    if (!slash)
+        return xstrdup(".");
+    return slash == path ? xstrdup("/")
+                         : xstrndup(path, (size_t)(slash - path));
+}
+
+int files_sync_dir(const char *path, struct mlb_error *err)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = fd < 0 ? -1 : fsync(fd);
+
+    /* Some network file systems cannot sync a directory: nothing to gain. */
+    if (rc < 0 && fd >= 0 && (errno == EINVAL || errno == ENOTSUP))
+        rc = 0;
+    if (rc < 0)
+        mlb_error_errno(err, MLB_ERR_IO, "cannot sync directory %s", path);
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
+/* A temporary file beside path, written and synced. Its name goes to *tmp
+ * (caller frees and, on failure of what follows, unlinks). */
+static int write_beside(const char *path, const void *bytes, size_t length,
+                        mode_t mode, char **tmp, struct mlb_error *err)
+{
+    static unsigned serial;
+    *tmp = xasprintf("%s.tmp-%s-%ld-%u", path, process_host(),
+                     (long)getpid(), serial++);
+    int fd = open(*tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+                  mode);
+    if (fd < 0)
+        return mlb_error_errno(err, MLB_ERR_IO, "cannot create %s", *tmp);
+    int rc = files_write_all(fd, bytes, length);
+    if (rc == 0)
+        rc = fsync(fd);
+    int saved = errno;
+    if (close(fd) < 0 && rc == 0) {
+        rc = -1;
+        saved = errno;
+    }
+    if (rc < 0) {
+        unlink(*tmp);
+        errno = saved;
+        mlb_error_errno(err, MLB_ERR_IO, "cannot write %s", path);
+    }
+    return rc;
+}
+
+static int sync_parent(const char *path, struct mlb_error *err)
+{
+    char *dir = parent_of(path);
+    int rc = files_sync_dir(dir, err);
+
+    free(dir);
+    return rc;
+}
+
+int files_publish(const char *path, const void *bytes, size_t length,
+                  mode_t mode, struct mlb_error *err)
+{
+    char *tmp = NULL;
+    int rc = write_beside(path, bytes, length, mode, &tmp, err);
+
+    if (rc == 0 && rename(tmp, path) < 0) {
+        rc = mlb_error_errno(err, MLB_ERR_IO, "cannot rename to %s", path);
+        unlink(tmp);
+    }
+    if (rc == 0)
+        rc = sync_parent(path, err);
+    free(tmp);
+    return rc;
+}
+
+int files_publish_new(const char *path, const void *bytes, size_t length,
+                      mode_t mode, struct mlb_error *err)
+{
+    char *tmp = NULL;
+    int rc = write_beside(path, bytes, length, mode, &tmp, err);
+
+    if (rc == 0) {
+        /* link, unlike rename, never replaces. */
+        rc = link(tmp, path);
+        if (rc < 0)
+            mlb_error_errno(err, errno == EEXIST ? MLB_ERR_FAILED : MLB_ERR_IO,
+                            "cannot create %s", path);
+        int saved = errno;
+        unlink(tmp);
+        errno = saved;
+    }
+    if (rc == 0)
+        rc = sync_parent(path, err);
+    free(tmp);
+    return rc;
+}
+
+int files_append(const char *path, const void *bytes, size_t length,
+                 struct mlb_error *err)
+{
+    int fd = open(path,
+                  O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+                  0600);
+    int rc = fd < 0 ? -1 : files_write_all(fd, bytes, length);
+
+    if (rc < 0)
+        mlb_error_errno(err, MLB_ERR_IO, "cannot append to %s", path);
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
+int files_read(const char *path, size_t limit, struct mlb_text *out,
+               struct mlb_error *err)
+{
+    char part[65536];
+    size_t start = out->length;
+    int rc = -1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return mlb_error_errno(err,
+                               errno == ENOENT ? MLB_ERR_NOT_FOUND
+                                               : MLB_ERR_IO,
+                               "cannot read %s", path);
+    for (;;) {
+        ssize_t n = read(fd, part, sizeof(part));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            mlb_error_errno(err, MLB_ERR_IO, "cannot read %s", path);
+            break;
+        }
+        if (n == 0) {
+            rc = 0;
+            break;
+        }
+        if (out->length - start + (size_t)n > limit) {
+            mlb_error_set(err, MLB_ERR_BAD_INPUT,
+                          "%s: longer than %zu bytes", path, limit);
+            break;
+        }
+        text_addn(out, part, (size_t)n);
+    }
+    close(fd);
+    return rc;
+}
+
+int files_mkdirs(const char *path, struct mlb_error *err)
+{
+    char *copy = xstrdup(path);
+    int rc = 0;
+
+    for (char *p = copy + 1; rc == 0 && *p; p++) {
+        if (*p != '/')
+            continue;
+        *p = '\0';
+        if (mkdir(copy, 0700) < 0 && errno != EEXIST && !files_is_dir(copy))
+            rc = -1;
+        *p = '/';
+    }
+    if (rc == 0 && mkdir(copy, 0700) < 0 && errno != EEXIST)
+        rc = -1;
+    if (rc == 0 && !files_is_dir(copy)) {
+        errno = ENOTDIR;
+        rc = -1;
+    }
+    if (rc < 0)
+        mlb_error_errno(err, MLB_ERR_IO, "cannot make directory %s", path);
+    free(copy);
+    return rc;
+}
+
+/* Works on directory handles, so that no link put in the way is followed. */
+static int remove_at(int at, const char *name)
+{
+    if (unlinkat(at, name, 0) == 0 || errno == ENOENT)
+        return 0;
+    if (errno != EISDIR && errno != EPERM)
+        return -1;
+    int fd = openat(at, name,
+                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir) {
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    int rc = 0;
+    for (struct dirent *e; rc == 0 && (e = readdir(dir));)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            rc = remove_at(dirfd(dir), e->d_name);
+    closedir(dir);
+    return rc < 0 ? -1 : unlinkat(at, name, AT_REMOVEDIR);
+}
+
+int files_remove_tree(const char *path, struct mlb_error *err)
+{
+    if (remove_at(AT_FDCWD, path) < 0)
+        return mlb_error_errno(err, MLB_ERR_IO, "cannot remove %s", path);
+    return 0;
+}
+
+bool files_is_dir(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+bool files_is_file(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static int compare(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int files_list(const char *path, struct mlb_strings *out,
+               struct mlb_error *err)
+{
+    size_t start = out->count;
+    DIR *dir = opendir(path);
+
+    if (!dir && errno == ENOENT)
+        return 0;
+    if (!dir)
+        return mlb_error_errno(err, MLB_ERR_IO, "cannot list %s", path);
+    for (struct dirent *e; (e = readdir(dir));)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            strings_push(out, e->d_name);
+    closedir(dir);
+    if (out->count > start)
+        qsort(out->items + start, out->count - start, sizeof(char *),
+              compare);
+    return 0;
+}
+
+/* Drop the last part of an absolute path being built. */
+static void pop(struct mlb_text *t)
+{
+    while (t->length > 0 && t->data[t->length - 1] != '/')
+        t->length--;
+    if (t->length > 0)
+        t->length--;
+}
+
+char *files_absolute(const char *path)
+{
+    struct mlb_text out = MLB_TEXT_INIT, in = MLB_TEXT_INIT;
+
+    if (*path != '/') {
+        char *here = getcwd(NULL, 0);
+        text_addf(&in, "%s/", here ? here : "");
+        free(here);
+    }
+    text_add(&in, path);
+    for (const char *p = in.data; *p;) {
+        p += strspn(p, "/");
+        size_t n = strcspn(p, "/");
+        if (n == 2 && strncmp(p, "..", 2) == 0) {
+            pop(&out);
+        } else if (n > 0 && !(n == 1 && *p == '.')) {
+            text_add(&out, "/");
+            text_addn(&out, p, n);
+        }
+        p += n;
+    }
+    text_clear(&in);
+    if (out.length == 0)
+        text_add(&out, "/");
+    out.data[out.length] = '\0';
+    return text_detach(&out);
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Starting other programs and naming processes for good. */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/files.h"
+#include "base/process.h"
+
+#define OUTPUT_LIMIT (64u << 20)
+
+/* What runs in the child: never returns. A failure to start travels to the
+ * parent as errno through report, which exec closes. */
+static void child(const struct process_call *call, int out, int errors,
+                  int report)
+{
+    int null = open("/dev/null", O_RDWR);
+    sigset_t none;
+
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    dup2(null, 0);
+    dup2(out >= 0 ? out : null, 1);
+    if (errors >= 0)
+        dup2(errors, 2);
+    if (!call->directory || chdir(call->directory) == 0)
+        execvp(call->argv[0], call->argv);
+    int saved = errno;
+    if (write(report, &saved, sizeof(saved)) < 0)
+        _exit(126);
+    _exit(127);
+}
+
+/* Read both pipes to their ends. What is over the limit is read and lost,
+ * so that the program does not block on a full pipe. */
+static void drain(const struct process_call *call, int out, int errors)
+{
+    struct pollfd fds[2] = { { .fd = out, .events = POLLIN },
+                             { .fd = errors, .events = POLLIN } };
+    struct mlb_text *to[2] = { call->out, call->errors };
+    size_t limit = call->limit ? call->limit : OUTPUT_LIMIT;
+
+    while (fds[0].fd >= 0 || fds[1].fd >= 0) {
+        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+            break;
+        for (int i = 0; i < 2; i++) {
+            char part[16384];
+            if (fds[i].fd < 0 || !fds[i].revents)
+                continue;
+            ssize_t n = read(fds[i].fd, part, sizeof(part));
+            if (n < 0 && errno == EINTR)
+                continue;
+            if (n <= 0)
+                fds[i].fd = -1;
+            else if (to[i]->length + (size_t)n <= limit)
+                text_addn(to[i], part, (size_t)n);
+        }
+    }
+}
+
+static int wait_for(pid_t pid, int *status)
+{
+    while (waitpid(pid, status, 0) < 0)
+        if (errno != EINTR)
+            return -1;
+    return 0;
+}
+
+static void close_pair(int fd[2])
+{
+    for (int i = 0; i < 2; i++)
+        if (fd[i] >= 0)
+            close(fd[i]);
+}
+
+int process_run(const struct process_call *call, int *status,
+                struct mlb_error *err)
+{
+    int out[2] = { -1, -1 }, errors[2] = { -1, -1 }, report[2] = { -1, -1 };
+    int rc = -1, failed = 0;
+    pid_t pid = -1;
+
+    if (pipe2(report, O_CLOEXEC) < 0 ||
+        (call->out && pipe2(out, O_CLOEXEC) < 0) ||
+        (call->errors && pipe2(errors, O_CLOEXEC) < 0) ||
+        (pid = fork()) < 0) {
+        mlb_error_errno(err, MLB_ERR_IO, "cannot start %s", call->argv[0]);
+        goto out;
+    }
+    if (pid == 0)
+        child(call, out[1], errors[1], report[1]);
+    close(report[1]);
+    report[1] = -1;
+    for (int i = 0; i < 2; i++) {
+        int *pair = i ? errors : out;
+        if (pair[1] >= 0)
+            close(pair[1]);
+        pair[1] = -1;
+    }
+    drain(call, out[0], errors[0]);
+    ssize_t n = read(report[0], &failed, sizeof(failed));
+    rc = wait_for(pid, status);
+    if (n == (ssize_t)sizeof(failed)) {
+        errno = failed;
+        rc = mlb_error_errno(err, failed == ENOENT ? MLB_ERR_NOT_FOUND
+                                                   : MLB_ERR_IO,
+                             "cannot run %s", call->argv[0]);
+    }
+out:
+    close_pair(out);
+    close_pair(errors);
+    close_pair(report);
+    return rc;
+}
+
+unsigned long long process_start_time(pid_t pid)
+{
+    char path[64];
+    unsigned long long ticks = 0;
+    struct mlb_text t = MLB_TEXT_INIT;
+
+    snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+    if (files_read(path, 65536, &t, NULL) == 0) {
+        /* The command, field 2, may hold blanks and ')': go from the last
+         * ')', which ends it. What follows it is field 3. */
+        const char *p = strrchr(t.data, ')');
+        if (!p || sscanf(p + 1,
+                         " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+                         "%*s %*s %*s %*s %*s %*s %*s %llu", &ticks) != 1)
+            ticks = 0;
+    }
+    text_clear(&t);
+    return ticks;
+}
+
+const char *process_boot_id(void)
+{
+    static char id[64];
+    struct mlb_text t = MLB_TEXT_INIT;
+
+    if (!id[0] && files_read("/proc/sys/kernel/random/boot_id", 4096, &t,
+                             NULL) == 0)
+        snprintf(id, sizeof(id), "%.*s", (int)strcspn(t.data, "\n"), t.data);
+    text_clear(&t);
+    return id;
+}
+
+bool process_exists(const char *program)
+{
+    if (strchr(program, '/'))
+        return access(program, X_OK) == 0 && !files_is_dir(program);
+    const char *path = getenv("PATH");
+    for (const char *p = path ? path : "/usr/bin:/bin"; *p;) {
+        size_t n = strcspn(p, ":");
+        char *file = xasprintf("%.*s/%s", (int)(n ? n : 1), n ? p : ".",
+                               program);
+        bool found = access(file, X_OK) == 0 && !files_is_dir(file);
+        free(file);
+        if (found)
+            return true;
+        p += n + (p[n] == ':');
+    }
+    return false;
+}
+
+void process_add_status(struct mlb_text *out, int status)
+{
+    if (WIFSIGNALED(status))
+        text_addf(out, "killed by signal %d (%s)", WTERMSIG(status),
+                  strsignal(WTERMSIG(status)));
+    else
+        text_addf(out, "exited with %d", WEXITSTATUS(status));
+}
+
+int process_exit_code(int status)
+{
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status)
+                               : WEXITSTATUS(status);
+}
+
+const char *process_host(void)
+{
+    static char host[256];
+
+    if (!host[0]) {
+        if (gethostname(host, sizeof(host) - 1) < 0 || !host[0])
+            strcpy(host, "localhost");
+        host[strcspn(host, ".")] = '\0';
+    }
+    return host;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Starting other programs: argv in, never a shell; output and status out. */
+#ifndef BASE_PROCESS_H
+#define BASE_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/text.h"
+#include "mlbatch/error.h"
+
+/* Run argv (found on PATH), standard input from /dev/null, standard output
+ * collected into out (NULL: discarded) up to limit bytes, standard error
+ * into errors (NULL: left as it is). Waits. *status is as from waitpid.
+ * -1 if it cannot be started. */
+struct process_call {
+    char *const *argv;
+    const char *directory;        /* run there; NULL: here */
+    struct mlb_text *out, *errors;
+    size_t limit;                 /* 0: 64 MiB */
+};
+int process_run(const struct process_call *call, int *status,
+                struct mlb_error *err);
+
+/* When pid started, in clock ticks since boot (field 22 of /proc/PID/stat);
+ * 0 if there is no such process. With the boot id it names a process for
+ * good: pids are used again, this pair is not. */
+unsigned long long process_start_time(pid_t pid);
+
+/* This boot's id (/proc/sys/kernel/random/boot_id), "" if unknown. */
+const char *process_boot_id(void);
+
+/* Is argv[0] a program that can be run? Looks on PATH unless it has a '/'. */
+bool process_exists(const char *program);
+
+/* "exited with 3", "killed by signal 9 (Killed)", added to out. */
+void process_add_status(struct mlb_text *out, int status);
+
+/* A wait status as one exit code: the code, or 128 + signal. */
+int process_exit_code(int status);
+
+/* The short host name of this machine. */
+const char *process_host(void);
+
+#endif
