@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* From what is wanted to what is asked, launched and exported. */
+#include "config.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plan/script.h"
+#include "plan/plan.h"
+
+static long or_default(long value, long fallback)
+{
+    return value == MLB_UNSET ? fallback : value;
+}
+
+static void set_resources(struct mlb_plan *plan,
+                          const struct mlb_resources *r)
+{
+    plan->nodes = or_default(r->nodes, 1);
+    plan->tasks_per_node = or_default(r->tasks_per_node, 1);
+    plan->tasks = plan->nodes * plan->tasks_per_node;
+    plan->cpus_per_task = or_default(r->cpus_per_task, 1);
+    plan->gpus_per_task = or_default(r->gpus_per_task, 0);
+    plan->gpus_per_node = plan->gpus_per_task * plan->tasks_per_node;
+    plan->cores = plan->tasks * plan->cpus_per_task;
+    plan->memory_per_node = r->memory_per_node;
+    plan->walltime = r->walltime;
+    plan->partition = xstrdup(r->partition);
+    plan->account = xstrdup(r->account);
+    plan->constraint = xstrdup(r->constraint);
+}
+
+/* All nodes of a plan are this machine when the scheduler is local. Cores
+ * can be shared, at a price that the user should know; GPUs cannot. */
+static void fit_local(struct mlb_plan *plan, const struct mlb_job *job,
+                      const struct mlb_plan_context *context,
+                      struct mlb_problems *problems)
+{
+    if (plan->cores > context->local_cores) {
+        strings_pushf(&plan->notes,
+                      "%ld tasks of %ld cores each share the %ld cores of "
+                      "this machine",
+                      plan->tasks, plan->cpus_per_task, context->local_cores);
+        plan->cores = context->local_cores;
+    } else if (plan->nodes > 1) {
+        strings_pushf(&plan->notes,
+                      "all %ld nodes of the job are this machine",
+                      plan->nodes);
+    }
+    long gpus = plan->tasks * plan->gpus_per_task;
+    if (gpus > context->local_gpus)
+        problems_add(problems, job_origin(job, "resources.gpus_per_task"),
+                     "resources.gpus_per_task: %ld GPUs in all, but this "
+                     "machine declares %ld (local.gpus in the site file)",
+                     gpus, context->local_gpus);
+}
+
+/* What a scheduler may show: job names are free, but a script's #SBATCH
+ * lines end at a newline and nobody wants controls on a terminal. */
+static char *shown_name(const char *name)
+{
+    return text_is_printable(name) && *name ? xstrdup(name)
+                                            : text_encode_name(name);
+}
+
+/* The variables of a data set: MLB_DATA_TRAIN for one used as "train". */
+static void add_data(struct mlb_plan *plan, struct mlb_fields *fields,
+                     const struct mlb_fields *data)
+{
+    for (size_t i = 0; data && i < data->pairs.count; i++) {
+        const char *pair = data->pairs.items[i];
+        const char *path = strchr(pair, '=') + 1;
+        char *as = xstrndup(pair, (size_t)(path - 1 - pair));
+        char *field = xasprintf("data.%s", as);
+        fields_add(fields, field, path);
+        free(field);
+        for (char *c = as; *c; c++)
+            *c = (char)toupper((unsigned char)*c);
+        char *variable = xasprintf("MLB_DATA_%s", as);
+        fields_add(&plan->environment, variable, path);
+        free(variable);
+        free(as);
+    }
+}
+
+/* The names that templates may use; those of launchers are a part of them
+ * (job/site.h). */
+static void set_fields(struct mlb_fields *fields, const struct mlb_plan *plan,
+                       const struct mlb_job *job,
+                       const struct mlb_plan_context *context)
+{
+    fields_add(fields, "run", plan->run);
+    fields_add(fields, "run.dir", plan->run_dir);
+    fields_add(fields, "job", job->name);
+    fields_add(fields, "store", context->store);
+    fields_add(fields, "directory", plan->directory);
+    fields_addf(fields, "checkpoint.dir", "%s/checkpoints", plan->run_dir);
+    fields_addf(fields, "nodes", "%ld", plan->nodes);
+    fields_addf(fields, "tasks", "%ld", plan->tasks);
+    fields_addf(fields, "tasks_per_node", "%ld", plan->tasks_per_node);
+    fields_addf(fields, "cpus_per_task", "%ld", plan->cpus_per_task);
+    fields_addf(fields, "gpus_per_task", "%ld", plan->gpus_per_task);
+    fields_add(fields, "agent", context->agent);
+}
+
+static void set_environment(struct mlb_plan *plan, const struct mlb_job *job,
+                            struct mlb_fields *fields,
+                            const struct mlb_plan_context *context)
+{
+    struct mlb_fields *env = &plan->environment;
+
+    fields_add(env, "MLB_RUN", plan->run);
+    fields_add(env, "MLB_RUN_DIR", plan->run_dir);
+    fields_add(env, "MLB_JOB_NAME", job->name);
+    fields_addf(env, "MLB_CHECKPOINT_DIR", "%s/checkpoints", plan->run_dir);
+    if (job->checkpoint.keep != MLB_UNSET)
+        fields_addf(env, "MLB_CHECKPOINT_KEEP", "%ld", job->checkpoint.keep);
+    add_data(plan, fields, context->data);
+    /* Output that appears when it is printed; threads that fit what was
+     * asked, where most libraries would take the whole node. */
+    if (!fields_get(&job->environment, "PYTHONUNBUFFERED"))
+        fields_add(env, "PYTHONUNBUFFERED", "1");
+    if (!fields_get(&job->environment, "OMP_NUM_THREADS"))
+        fields_addf(env, "OMP_NUM_THREADS", "%ld", plan->cpus_per_task);
+    strings_copy(&env->pairs, &job->environment.pairs);
+}
+
+/* ${HOME} belongs to the shell and stays, but ${data.trian} can only be a
+ * slip: nobody else has names like that. */
+static void check_names(const struct mlb_job *job,
+                        const struct mlb_fields *fields,
+                        struct mlb_problems *problems)
+{
+    static const char start[] = "${data.";
+
+    for (size_t i = 0; i < job->command.count; i++) {
+        const char *p = strstr(job->command.items[i], start);
+        size_t n = p ? strcspn(p, "}") : 0;
+        if (!p || !p[n])
+            continue;
+        char *name = xstrndup(p + 2, n - 2);
+        if (!fields_get(fields, name))
+            problems_add(problems, job_origin(job, "command"),
+                         "command: ${%s} names no data set of this job "
+                         "(datasets = ({ name = ...; as = \"%s\"; }))",
+                         name, name + strlen("data."));
+        free(name);
+    }
+}
+
+static void expand_all(const struct mlb_strings *from,
+                       const struct mlb_fields *fields,
+                       struct mlb_strings *to)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        struct mlb_text t = MLB_TEXT_INIT;
+        template_expand(from->items[i], fields, &t);
+        strings_push(to, t.data);
+        text_clear(&t);
+    }
+}
+
+static const struct mlb_strings *
+find_launch(const struct mlb_job *job, const struct mlb_site *site,
+            const char *scheduler, struct mlb_problems *problems)
+{
+    const char *name = job->launch ? job->launch : "plain";
+    const struct mlb_launcher *l = site_launcher(site, name);
+    const char *where = job_origin(job, "launch");
+
+    if (!l) {
+        const char **names = xcalloc(site->launcher_count, sizeof(char *));
+        for (size_t i = 0; i < site->launcher_count; i++)
+            names[i] = site->launchers[i].name;
+        const char *near = text_suggest(name, names, site->launcher_count);
+        problems_add(problems, where,
+                     "launch: no launcher \"%s\" at this site%s%s%s", name,
+                     near ? ", did you mean \"" : "", near ? near : "",
+                     near ? "\"?" : "");
+        free(names);
+        return NULL;
+    }
+    const struct mlb_strings *argv =
+        strcmp(scheduler, "slurm") == 0 ? &l->slurm : &l->local;
+    if (argv->count == 0) {
+        problems_add(problems, where,
+                     "launch: launcher \"%s\" has no template for the "
+                     "scheduler %s in the site file", name, scheduler);
+        return NULL;
+    }
+    return argv;
+}
+
+struct mlb_plan *plan_create(const struct mlb_job *job,
+                             const struct mlb_site *site,
+                             const struct mlb_plan_context *context,
+                             struct mlb_problems *problems)
+{
+    struct mlb_fields fields = MLB_FIELDS_INIT;
+    struct mlb_plan *plan = xcalloc(1, sizeof(*plan));
+    size_t before = problems->lines.count;
+
+    *plan = (struct mlb_plan){
+        .scheduler = xstrdup(context->scheduler),
+        .run = xstrdup(context->run),
+        .run_dir = xstrdup(context->run_dir),
+        .name = shown_name(job->name),
+        .comment = xasprintf("mlbatch run=%s token=%s", context->run,
+                             context->token),
+        .directory = xstrdup(context->directory),
+        .output = xasprintf("%s/out/batch.log", context->run_dir),
+        .options = MLB_STRINGS_INIT, .launch = MLB_STRINGS_INIT,
+        .command = MLB_STRINGS_INIT, .environment = MLB_FIELDS_INIT,
+        .notes = MLB_STRINGS_INIT,
+    };
+    set_resources(plan, &job->resources);
+    bool local = strcmp(plan->scheduler, "local") == 0;
+    if (local)
+        fit_local(plan, job, context, problems);
+    else
+        strings_copy(&plan->options, &job->slurm_options);
+    const struct mlb_strings *launch =
+        find_launch(job, site, plan->scheduler, problems);
+    set_fields(&fields, plan, job, context);
+    set_environment(plan, job, &fields, context);
+    check_names(job, &fields, problems);
+    if (launch)
+        expand_all(launch, &fields, &plan->launch);
+    expand_all(&job->command, &fields, &plan->command);
+    plan->script = script_render(plan, job, context);
+    fields_clear(&fields);
+    if (problems->lines.count > before) {
+        plan_destroy(plan);
+        return NULL;
+    }
+    return plan;
+}
+
+void plan_destroy(struct mlb_plan *plan)
+{
+    if (!plan)
+        return;
+    char *owned[] = { plan->scheduler, plan->run, plan->run_dir, plan->name,
+                      plan->comment, plan->directory, plan->output,
+                      plan->partition, plan->account, plan->constraint,
+                      plan->script };
+    for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
+        free(owned[i]);
+    strings_clear(&plan->options);
+    strings_clear(&plan->launch);
+    strings_clear(&plan->command);
+    fields_clear(&plan->environment);
+    strings_clear(&plan->notes);
+    free(plan);
+}
+
+void plan_agent_fields(const struct mlb_plan *plan, const struct mlb_job *job,
+                       const struct mlb_site *site, struct mlb_fields *out)
+{
+    const struct {
+        const char *name;
+        long value;
+    } numbers[] = {
+        { "nodes", plan->nodes },
+        { "tasks", plan->tasks },
+        { "tasks_per_node", plan->tasks_per_node },
+        { "cpus_per_task", plan->cpus_per_task },
+        { "gpus_per_task", plan->gpus_per_task },
+        { "walltime", plan->walltime },
+        { "warn", or_default(job->checkpoint.warn, 0) },
+        { "every", or_default(job->checkpoint.every, 0) },
+        { "kill_wait", or_default(site->kill_wait, 30) },
+    };
+
+    fields_add(out, "run", plan->run);
+    fields_add(out, "scheduler", plan->scheduler);
+    fields_add(out, "directory", plan->directory);
+    const char *token = strstr(plan->comment, "token=");
+    fields_add(out, "token", token + strlen("token="));
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        fields_addf(out, numbers[i].name, "%ld", numbers[i].value);
+    for (size_t i = 0; i < plan->launch.count; i++)
+        fields_add(out, "launch", plan->launch.items[i]);
+    for (size_t i = 0; i < plan->command.count; i++)
+        fields_add(out, "command", plan->command.items[i]);
+    for (size_t i = 0; i < plan->environment.pairs.count; i++)
+        fields_add(out, "env", plan->environment.pairs.items[i]);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* From what is wanted to what is asked, launched and exported. Pure: the
+ * same input gives the same plan, without clock, environment or I/O. */
+#ifndef PLAN_PLAN_H
+#define PLAN_PLAN_H
+
+#include <stdbool.h>
+
+#include "base/fields.h"
+#include "base/problems.h"
+#include "job/job.h"
+#include "job/site.h"
+
+/* All that a plan depends on beside job and site. */
+struct mlb_plan_context {
+    const char *scheduler;       /* "slurm" | "local" */
+    const char *run;             /* "digits.3"; "digits.N" when only shown */
+    const char *run_dir;         /* absolute */
+    const char *store;           /* absolute */
+    const char *directory;       /* where the job works: absolute */
+    const char *agent;           /* path of mlbatch-agent */
+    const char *token;           /* unguessable identity of the run */
+    const struct mlb_fields *data;   /* as -> path of each data set */
+    long local_cores;            /* of this machine; scheduler local */
+    long local_gpus;
+    const char *version;         /* of mlbatch, for the script */
+};
+
+struct mlb_plan {
+    char *scheduler, *run, *run_dir;
+    char *name;                  /* what the scheduler shows */
+    char *comment;               /* carries run and token */
+    char *directory;
+    char *output;                /* log of the batch step */
+    long nodes, tasks, tasks_per_node, cpus_per_task, gpus_per_task;
+    long gpus_per_node;
+    long cores;                  /* local: cores to hold, at most what is */
+    long long memory_per_node;   /* MLB_UNSET: not asked */
+    long walltime;               /* seconds; MLB_UNSET: not asked */
+    char *partition, *account, *constraint;   /* NULL: not asked */
+    struct mlb_strings options;  /* native options of this scheduler */
+    struct mlb_strings launch;   /* argv of the launch line, in the job */
+    struct mlb_strings command;  /* argv of one rank */
+    struct mlb_fields environment;   /* exported to every rank, in order */
+    char *script;                /* what the scheduler starts */
+    struct mlb_strings notes;    /* for the user: what was adapted */
+};
+
+/* NULL and problems if the job cannot be planned on this site (unknown
+ * launcher, one that does not do this scheduler, more GPUs than local has).
+ * Everything in the plan is its own copy. */
+struct mlb_plan *plan_create(const struct mlb_job *job,
+                             const struct mlb_site *site,
+                             const struct mlb_plan_context *context,
+                             struct mlb_problems *problems);
+void plan_destroy(struct mlb_plan *plan);
+
+/* What the agent needs on the node, as fields (file RUN_DIR/plan): run,
+ * token, scheduler, directory, nodes, tasks, tasks_per_node, cpus_per_task,
+ * gpus_per_task, walltime, warn, kill_wait, and repeated: launch, command,
+ * env (each "NAME=value"). */
+void plan_agent_fields(const struct mlb_plan *plan, const struct mlb_job *job,
+                       const struct mlb_site *site, struct mlb_fields *out);
+
+/* Expand ${name} of fields in text, added to out. An unknown name stays as
+ * it is ("${HOME}" belongs to the shell), and $${run} gives ${run}. */
+void template_expand(const char *text, const struct mlb_fields *fields,
+                     struct mlb_text *out);
+
+/* ---- limits.c: what the cluster can give, from the scheduler. ---- */
+struct mlb_partition {
+    char *name;
+    bool usable;                 /* up, and this user may submit to it */
+    bool is_default;
+    long nodes;                  /* MLB_UNSET: not known, also below */
+    long max_nodes, max_walltime, cpus_per_node, gpus_per_node;
+    long long memory_per_node;   /* the largest node's */
+};
+struct mlb_limits {
+    struct mlb_partition *partitions;
+    size_t partition_count;
+    bool accounts_known;
+    struct mlb_strings accounts; /* that this user may charge */
+};
+#define MLB_LIMITS_INIT { 0 }
+void limits_clear(struct mlb_limits *limits);
+
+/* Compare plan with limits (and with the site's own for the partition);
+ * each misfit becomes a problem at the line of the job's key. */
+void plan_fit(const struct mlb_plan *plan, const struct mlb_job *job,
+              const struct mlb_site *site, const struct mlb_limits *limits,
+              struct mlb_problems *problems);
+
+#endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The batch script: readable, kept in the run, good for plain sbatch. */
+#ifndef PLAN_SCRIPT_H
+#define PLAN_SCRIPT_H
+
+#include "plan/plan.h"
+
+/* The script of a plan whose other fields are set. Caller frees. */
+char *script_render(const struct mlb_plan *plan, const struct mlb_job *job,
+                    const struct mlb_plan_context *context);
+
+#endif
