@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The scheduler local: jobs on this machine, in turn, without a daemon. */
+#include "config.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fields.h"
+#include "base/process.h"
+#include "base/units.h"
+#include "scheduler/local_parts.h"
+
+long local_cores(const struct mlb_site *site)
+{
+    cpu_set_t set;
+
+    if (site->local.cores != MLB_UNSET)
+        return site->local.cores;
+    if (sched_getaffinity(0, sizeof(set), &set) == 0)
+        return CPU_COUNT(&set);
+    return sysconf(_SC_NPROCESSORS_ONLN);   /* over 1024 processors */
+}
+
+const char *local_token(const struct mlb_plan *plan)
+{
+    static const char word[] = "token=";
+    const char *p = strstr(plan->comment, word);
+
+    return p ? p + strlen(word) : plan->comment;
+}
+
+char *local_store(const struct mlb_plan *plan)
+{
+    char *store = xstrdup(plan->run_dir);
+
+    for (int i = 0; i < 2; i++) {
+        char *slash = strrchr(store, '/');
+        if (slash)
+            *slash = '\0';
+    }
+    return store;
+}
+
+void local_write_id(char *id, long number)
+{
+    snprintf(id, SCHEDULER_ID_SIZE, "%.100s:%ld", process_host(), number);
+}
+
+/* 0 and the number of one of this host's, 1 for another host's (its name is
+ * what comes before the last colon), -1 if it is no id of ours. */
+static int read_id(const char *id, long *number)
+{
+    const char *colon = strrchr(id, ':');
+    const char *host = process_host();
+
+    if (!colon || units_parse_long(colon + 1, 1, 1L << 62, number, NULL) < 0)
+        return -1;
+    size_t n = (size_t)(colon - id);
+    return strlen(host) == n && strncmp(host, id, n) == 0 ? 0 : 1;
+}
+
+/* A job that was quick has no ticket any more, but its claim of the run. */
+static int find_claim(const struct mlb_plan *plan, char *id)
+{
+    struct mlb_fields claim = MLB_FIELDS_INIT;
+    char *path = xasprintf("%s/claims/%s", plan->run_dir, local_token(plan));
+    int found = 0;
+
+    if (fields_read(&claim, path, NULL) == 0 && fields_get(&claim, "job")) {
+        snprintf(id, SCHEDULER_ID_SIZE, "%s", fields_get(&claim, "job"));
+        found = 1;
+    }
+    fields_clear(&claim);
+    free(path);
+    return found;
+}
+
+static int find(const struct mlb_plan *plan, const struct mlb_site *site,
+                char *id, struct mlb_error *err)
+{
+    struct queue queue;
+    char *store = local_store(plan);
+    int found = queue_look(&queue, store, err);
+
+    (void)site;
+    free(store);
+    if (found < 0)
+        return -1;
+    for (size_t i = 0; i < queue.count && !found; i++)
+        if (strcmp(queue.tickets[i].token, local_token(plan)) == 0) {
+            local_write_id(id, queue.tickets[i].number);
+            found = 1;
+        }
+    queue_close(&queue);
+    return found ? 1 : find_claim(plan, id);
+}
+
+static void describe_wait(const struct queue *queue, const struct ticket *t,
+                          struct mlb_job_status *job)
+{
+    struct mlb_text text = MLB_TEXT_INIT;
+    long before = 0;
+
+    for (size_t i = 0; i < queue->count; i++)
+        before += !queue->tickets[i].running &&
+                  queue->tickets[i].number < t->number;
+    text_addf(&text, "waits for %ld core%s", t->cores,
+              t->cores == 1 ? "" : "s");
+    if (t->gpus > 0)
+        text_addf(&text, " and %ld GPU%s", t->gpus, t->gpus == 1 ? "" : "s");
+    if (before > 0)
+        text_addf(&text, ", %ld before it", before);
+    snprintf(job->reason, sizeof(job->reason), "%s", text.data);
+    text_clear(&text);
+}
+
+static void fill(const struct queue *queue, struct mlb_job_status *job)
+{
+    long number;
+    int where = read_id(job->id, &number);
+
+    *job = (struct mlb_job_status){ .id = job->id, .token = job->token,
+                                    .exit_code = -1 };
+    if (where == 1) {
+        /* Only that host can tell, and "gone" would be a lie. */
+        job->known = true;
+        snprintf(job->reason, sizeof(job->reason),
+                 "runs on %.*s, ask there",
+                 (int)(strrchr(job->id, ':') - job->id), job->id);
+    }
+    if (where != 0)
+        return;
+    job->known = true;
+    const struct ticket *t = queue_find(queue, number);
+    if (!t || (job->token && strcmp(t->token, job->token) != 0)) {
+        /* This very host would show the process if there were one. */
+        job->state = MLB_STATE_FAILED;
+        snprintf(job->reason, sizeof(job->reason), "its process is gone");
+        return;
+    }
+    job->state = t->running ? MLB_STATE_RUNNING : MLB_STATE_PENDING;
+    if (t->running) {
+        job->start = t->since;
+        snprintf(job->nodes, sizeof(job->nodes), "%s", process_host());
+    } else {
+        describe_wait(queue, t, job);
+    }
+}
+
+static int query(const struct mlb_site *site, struct mlb_job_status *jobs,
+                 size_t count, struct mlb_error *err)
+{
+    struct queue queue;
+
+    assert(site->store);
+    if (queue_look(&queue, site->store, err) < 0)
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        fill(&queue, &jobs[i]);
+    queue_close(&queue);
+    return 0;
+}
+
+/* SIGTERM to the very process of the ticket: with a pidfd the pid cannot
+ * become another's between the look and the signal. */
+static int end_process(const struct ticket *ticket, const char *id,
+                       struct mlb_error *err)
+{
+    int fd = (int)syscall(SYS_pidfd_open, ticket->pid, 0);
+    int rc = -1;
+
+    errno = ESRCH;
+    if (ticket_is_alive(ticket))
+        rc = fd >= 0 ? (int)syscall(SYS_pidfd_send_signal, fd, SIGTERM, NULL,
+                                    0)
+                     : kill(ticket->pid, SIGTERM);
+    if (rc < 0)
+        mlb_error_errno(err, errno == ESRCH ? MLB_ERR_NOT_FOUND
+                                            : MLB_ERR_REFUSED,
+                        "cannot cancel job %s", id);
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
+static int cancel(const struct mlb_site *site, const char *id,
+                  struct mlb_error *err)
+{
+    struct queue queue;
+    long number = 0;
+    int where = read_id(id, &number);
+
+    assert(site->store);
+    if (where == 1)
+        return mlb_error_set(err, MLB_ERR_UNSUPPORTED,
+                             "job %s runs on %.*s: cancel it there", id,
+                             (int)(strrchr(id, ':') - id), id);
+    if (where < 0)
+        return mlb_error_set(err, MLB_ERR_NOT_FOUND,
+                             "\"%s\" is no id of a local job", id);
+    if (queue_look(&queue, site->store, err) < 0)
+        return -1;
+    const struct ticket *ticket = queue_find(&queue, number);
+    int rc = ticket ? end_process(ticket, id, err)
+                    : mlb_error_set(err, MLB_ERR_NOT_FOUND,
+                                    "job %s has ended", id);
+    queue_close(&queue);
+    return rc;
+}
+
+static int probe(const struct mlb_site *site, struct mlb_probe *found,
+                 struct mlb_error *err)
+{
+    (void)err;
+    snprintf(found->version, sizeof(found->version), "local");
+    snprintf(found->text, sizeof(found->text), "%ld cores, %zu GPUs declared",
+             local_cores(site), site->local.gpus.count);
+    return 0;
+}
+
+const struct mlb_scheduler scheduler_local = {
+    .name = "local",
+    .probe = probe,
+    .limits = NULL,
+    .submit = local_submit,
+    .find = find,
+    .query = query,
+    .cancel = cancel,
+};

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the local*.c files share. Nobody else includes this. */
+#ifndef SCHEDULER_LOCAL_PARTS_H
+#define SCHEDULER_LOCAL_PARTS_H
+
+#include "scheduler/local_queue.h"
+#include "scheduler/scheduler.h"
+
+/* ---- local.c ---- */
+/* The cores that jobs may take: the site's word, else what we may use. */
+long local_cores(const struct mlb_site *site);
+/* The plan's token, and its store: its run is STORE/runs/NAME.N. The caller
+ * frees the store. */
+const char *local_token(const struct mlb_plan *plan);
+char *local_store(const struct mlb_plan *plan);
+/* "HOST:TICKET" into SCHEDULER_ID_SIZE bytes. */
+void local_write_id(char *id, long number);
+
+/* ---- local_start.c: the member of the table. ---- */
+int local_submit(const struct mlb_plan *plan, const struct mlb_site *site,
+                 char *id, struct mlb_error *err);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the slurm*.c files share. Nobody else includes this. */
+#ifndef SCHEDULER_SLURM_PARTS_H
+#define SCHEDULER_SLURM_PARTS_H
+
+#include <slurm/slurm.h>
+
+#include "plan/plan.h"
+#include "scheduler/scheduler.h"
+
+/* libslurm's own names start so, too: ours must never take their place. */
+#pragma GCC visibility push(hidden)
+
+/* ---- slurm_session.c: around every call of libslurm. ---- */
+
+/* Make libslurm ready (once a process) and silent until slurm_leave, and
+ * see that a controller answers. MLB_ERR_UNSUPPORTED: there is no Slurm
+ * here; MLB_ERR_UNREACHABLE: there is, but it does not answer. On failure
+ * there is nothing to leave. */
+int slurm_enter(struct mlb_error *err);
+void slurm_leave(void);
+
+/* The one translation of slurm's errors: number is slurm's (or the system's)
+ * errno, "what: slurm's words (a hint)" goes to err. Returns -1. */
+int slurm_failed(struct mlb_error *err, const char *what, int number);
+
+/* ---- slurm_request.c: a plan as the message to the controller. ---- */
+struct slurm_request {
+    job_desc_msg_t message;      /* its strings belong to the members below */
+    struct mlb_strings environment, owned;
+    char *argv[2];
+};
+/* MLB_ERR_BAD_INPUT if an option is wrong. Clear it in any case. */
+int slurm_request_build(struct slurm_request *request,
+                        const struct mlb_plan *plan, struct mlb_error *err);
+void slurm_request_clear(struct slurm_request *request);
+/* A string that lives as long as the request. */
+char *slurm_request_keep(struct slurm_request *request, const char *s);
+
+/* ---- slurm_options.c: native options of sbatch over the request. ---- */
+int slurm_options_apply(struct slurm_request *request,
+                        const struct mlb_strings *options,
+                        struct mlb_error *err);
+
+/* ---- slurm_values.c: values as sbatch writes them. -1 with
+ * MLB_ERR_BAD_INPUT and the value. ---- */
+struct slurm_warning {
+    uint16_t flags, signal, time;
+};
+int slurm_bad_value(struct mlb_error *err, const char *value,
+                    const char *wanted);
+int slurm_parse_mail(const char *value, uint16_t *mail,
+                     struct mlb_error *err);
+int slurm_parse_begin(const char *value, time_t *to, struct mlb_error *err);
+int slurm_parse_memory(const char *value, uint64_t *megabytes,
+                       struct mlb_error *err);
+int slurm_parse_minutes(const char *value, uint32_t *minutes,
+                        struct mlb_error *err);
+int slurm_parse_signal(const char *value, struct slurm_warning *warning,
+                       struct mlb_error *err);
+
+/* ---- slurm_table.c: the options that are known, one row each. ---- */
+enum slurm_argument { ARGUMENT_NONE, ARGUMENT_OPTIONAL, ARGUMENT_NEEDED };
+
+struct slurm_option {
+    const char *name;            /* "qos" */
+    int letter;                  /* 'q' or 0 */
+    enum slurm_argument argument;
+    /* Read value (NULL: none given) into the message, at field where one
+     * function serves many options. -1 with MLB_ERR_BAD_INPUT. */
+    int (*set)(struct slurm_request *request, size_t field,
+               const char *value, struct mlb_error *err);
+    size_t field;
+    const char *variable;        /* sbatch tells the job by this, or NULL */
+};
+extern const struct slurm_option slurm_options[];    /* ends with no name */
+
+/* ---- slurm_query.c, slurm_limits.c: members of the table. ---- */
+int slurm_find(const struct mlb_plan *plan, const struct mlb_site *site,
+               char *id, struct mlb_error *err);
+int slurm_query(const struct mlb_site *site, struct mlb_job_status *jobs,
+                size_t count, struct mlb_error *err);
+int slurm_limits(const struct mlb_site *site, struct mlb_limits *limits,
+                 struct mlb_error *err);
+/* A job's state as ours. For tests, too. */
+enum mlb_state slurm_state(uint32_t job_state);
+/* An id as a number; 0 if it is none. */
+uint32_t slurm_id(const char *text);
+
+#pragma GCC visibility pop
+
+#endif
