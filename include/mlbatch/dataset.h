@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Data sets: open a published version, read rows, load shuffled batches.
+ *
+ *     struct mlb_dataset *d = mlb_dataset_open(getenv("MLB_DATA_TRAIN"), &e);
+ *     struct mlb_loader *l = mlb_loader_create(d, &options, &e);
+ *     while ((n = mlb_loader_next(l, &e)) > 0)
+ *         pixels = mlb_loader_field(l, "x"); ...
+ *
+ * A data set is a table: N rows, and named fields with a fixed shape per
+ * row. What is published never changes, so any number of processes and
+ * threads may read it; one handle belongs to one thread at a time.
+ * Functions return 0 or a count, -1 or NULL with err filled on failure. */
+#ifndef MLBATCH_DATASET_H
+#define MLBATCH_DATASET_H
+
+#include <stdint.h>
+
+#include <mlbatch/dtype.h>
+#include <mlbatch/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MLB_MAX_RANK 8       /* dimensions of an array, at most */
+
+struct mlb_dataset;
+struct mlb_loader;
+
+/* One field: rows of shape[0..rank-1] elements each (rank 0: a scalar). */
+struct mlb_field {
+    const char *name;        /* owned by the data set */
+    enum mlb_dtype dtype;
+    int rank;
+    uint64_t shape[MLB_MAX_RANK];
+    uint64_t row_bytes;
+};
+
+/* Open a version by the path of its directory (what MLB_DATA_<AS> and
+ * ${data.<as>} hold). Checks the manifest and the structure of each shard,
+ * not every byte: rows are checked as they are read.
+ * MLB_ERR_NOT_FOUND, MLB_ERR_BAD_INPUT (damaged or foreign), MLB_ERR_IO. */
+struct mlb_dataset *mlb_dataset_open(const char *path,
+                                     struct mlb_error *err);
+void mlb_dataset_close(struct mlb_dataset *dataset);     /* NULL is fine */
+
+uint64_t mlb_dataset_rows(const struct mlb_dataset *dataset);
+const char *mlb_dataset_version(const struct mlb_dataset *dataset);
+int mlb_dataset_fields(const struct mlb_dataset *dataset);      /* count */
+/* Field number i, or by name; NULL if there is none. Owned by dataset. */
+const struct mlb_field *mlb_dataset_field(const struct mlb_dataset *dataset,
+                                          int i);
+const struct mlb_field *mlb_dataset_find(const struct mlb_dataset *dataset,
+                                         const char *name);
+
+/* Rows in a split ("train", "test", ...); NULL means all rows. -1 and
+ * MLB_ERR_NOT_FOUND if the data set has no such split. */
+int64_t mlb_dataset_split_rows(const struct mlb_dataset *dataset,
+                               const char *split, struct mlb_error *err);
+
+/* Copy rows ids[0..count-1] (0-based over the whole data set, any order) of
+ * one field to out, which holds count * row_bytes bytes. Every row's
+ * checksum is verified: MLB_ERR_BAD_INPUT names a damaged row. */
+int mlb_dataset_read(struct mlb_dataset *dataset, const char *field,
+                     const uint64_t *ids, uint64_t count, void *out,
+                     struct mlb_error *err);
+
+/* Where shuffled reading stands. Plain data: put it in a checkpoint and give
+ * it back later. It knows nothing of the number of ranks, so that a run
+ * stopped on 4 ranks goes on over 3 and sees every sample once per epoch. */
+struct mlb_sampler_state {
+    uint32_t algorithm;      /* 1: Feistel network with cycle walking */
+    uint32_t reserved;       /* 0 */
+    uint64_t seed;
+    uint64_t epoch;          /* 0, 1, ... */
+    uint64_t position;       /* samples of this epoch already given out */
+    uint64_t rows;           /* N: rows in the split */
+    uint64_t global_batch;   /* rows in a batch over all ranks */
+};
+
+struct mlb_loader_options {
+    const char *split;       /* NULL: all rows */
+    uint64_t global_batch;   /* over all ranks, at least 1 */
+    uint64_t seed;
+    int shuffle;             /* 0: rows in order, every epoch alike */
+    int drop_last;           /* leave out an incomplete last batch */
+    int rank, world_size;    /* this process among those that read */
+};
+
+/* A loader over the fields of dataset, which must outlive it. Batch b of an
+ * epoch is positions [b*G, (b+1)*G) of that epoch's permutation; rank r of W
+ * gets an equal, contiguous slice of it, the first G mod W ranks one more.
+ * With the same seed and G the batches are the same for every W. */
+struct mlb_loader *mlb_loader_create(struct mlb_dataset *dataset,
+                                     const struct mlb_loader_options *options,
+                                     struct mlb_error *err);
+void mlb_loader_destroy(struct mlb_loader *loader);      /* NULL is fine */
+
+/* Read this rank's slice of the next batch. Returns the rows in the whole
+ * (global) batch, 0 at the end of the epoch (the next call begins the next
+ * epoch), -1 on error. The slice may be empty when the batch is smaller
+ * than the number of ranks. */
+int64_t mlb_loader_next(struct mlb_loader *loader, struct mlb_error *err);
+
+/* This rank's rows of the current batch: how many, their ids, and a field's
+ * values, [rows, shape...] packed. Owned by loader, valid until next. */
+uint64_t mlb_loader_rows(const struct mlb_loader *loader);
+const uint64_t *mlb_loader_ids(const struct mlb_loader *loader);
+/* Position of this rank's first row within the global batch. */
+uint64_t mlb_loader_offset(const struct mlb_loader *loader);
+const void *mlb_loader_field(const struct mlb_loader *loader,
+                             const char *field);
+
+/* The state after the batches given so far; and going on from one. Setting
+ * refuses a state whose algorithm, rows or global batch differ from the
+ * loader's: MLB_ERR_BAD_INPUT says which. */
+void mlb_loader_get_state(const struct mlb_loader *loader,
+                          struct mlb_sampler_state *state);
+int mlb_loader_set_state(struct mlb_loader *loader,
+                         const struct mlb_sampler_state *state,
+                         struct mlb_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The element types of stored arrays. */
+#ifndef MLBATCH_DTYPE_H
+#define MLBATCH_DTYPE_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The numbers are part of the file format and never change. All are stored
+ * little-endian. */
+enum mlb_dtype {
+    MLB_F64 = 1,
+    MLB_F32 = 2,
+    MLB_F16 = 3,       /* IEEE 754 binary16 */
+    MLB_BF16 = 4,      /* the upper half of an F32 */
+    MLB_I64 = 5,
+    MLB_I32 = 6,
+    MLB_I16 = 7,
+    MLB_I8 = 8,
+    MLB_U64 = 9,
+    MLB_U32 = 10,
+    MLB_U16 = 11,
+    MLB_U8 = 12,
+    MLB_BOOL = 13,     /* one byte, 0 or 1 */
+};
+
+/* Bytes of one element; 0 if dtype is none of the above. */
+size_t mlb_dtype_size(enum mlb_dtype dtype);
+
+/* "f32", "u8", ...; NULL if dtype is none of the above. */
+const char *mlb_dtype_name(enum mlb_dtype dtype);
+
+/* The type of that name, or 0. */
+enum mlb_dtype mlb_dtype_find(const char *name);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Between collecting the arrays of a container and writing them. */
+#ifndef STORE_WRITER_H
+#define STORE_WRITER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/container.h"
+
+#define WRITER_SYSTEM_ARRAYS 3   /* /index, /names, /blocks */
+
+struct container_writer {
+    char *path;
+    enum container_kind kind;
+    struct container_array *arrays;      /* names owned by the tree */
+    uint64_t *bytes;                     /* of each */
+    size_t count, size;
+    void *names;                         /* tsearch tree of struct taken */
+};
+
+#endif
