@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The batch step: parent of the launch line for one attempt of a run. */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/files.h"
+#include "base/json.h"
+#include "base/process.h"
+#include "base/state.h"
+#include "run/events.h"
+
+#include "agent/agent.h"
+#include "agent/attempt.h"
+#include "agent/claim.h"
+#include "agent/head.h"
+#include "agent/hostlist.h"
+#include "agent/rank.h"
+#include "agent/spawn.h"
+
+void attempt_note(const struct attempt *a, const char *name,
+                  json_t *fields)
+{
+    struct mlb_error err;
+
+    if (a->number > 0)
+        json_object_set_new(fields, "attempt", json_integer(a->number));
+    if (events_append(a->run_dir, a->writer, name, fields, &err) < 0)
+        agent_complain(&err);
+}
+
+/* Names of the job's nodes: an event's list. */
+static json_t *node_list(const struct settings *settings)
+{
+    struct mlb_strings names = MLB_STRINGS_INIT;
+    struct mlb_error err;
+    const char *list = getenv("SLURM_JOB_NODELIST");
+    json_t *nodes = json_array();
+
+    if (list && strcmp(settings->scheduler, "slurm") == 0 &&
+        hostlist_expand(list, &names, &err) < 0)
+        agent_complain(&err);
+    if (names.count == 0)
+        strings_push(&names, settings_node());
+    for (size_t i = 0; i < names.count; i++)
+        json_array_append_new(nodes, json_string(names.items[i]));
+    strings_clear(&names);
+    return nodes;
+}
+
+/* argv[0] as the batch step finds it: the job's own PATH is for its
+ * command, and need not have the launcher. */
+static void find_launcher(struct mlb_strings *launch)
+{
+    const char *path = getenv("PATH");
+
+    if (strchr(launch->items[0], '/'))
+        return;
+    for (const char *p = path ? path : "/usr/bin:/bin"; *p;) {
+        size_t n = strcspn(p, ":");
+        char *file = xasprintf("%.*s/%s", (int)n, p, launch->items[0]);
+        bool found = n > 0 && process_exists(file);
+        if (found)
+            strings_set(launch, 0, file);
+        free(file);
+        if (found)
+            return;
+        p += n + (p[n] == ':');
+    }
+}
+
+/* Say that the attempt starts, and what its ranks need to know. */
+static void begin(struct attempt *a)
+{
+    const struct settings *s = &a->settings;
+    char *address = head_address();
+    int port = head_port(a->job);
+    struct mlb_strings *to = &a->environment;
+
+    attempt_note(a, "attempt-start",
+         json_pack("{s:s, s:s, s:o, s:s, s:i}", "job", a->job, "host",
+                   process_host(), "nodes", node_list(s), "address", address,
+                   "port", port));
+    rank_forget();
+    strings_pushf(to, "MLB_HEAD_ADDR=%s", address);
+    strings_pushf(to, "MLB_HEAD_PORT=%d", port);
+    strings_pushf(to, "MLB_ATTEMPT=%ld", a->number);
+    strings_pushf(to, "MLB_RUN=%s", s->run);
+    strings_pushf(to, "MLB_RUN_DIR=%s", a->run_dir);
+    if (geteuid() == 0) {        /* containers and test clusters */
+        strings_push(to, "OMPI_ALLOW_RUN_AS_ROOT=1");
+        strings_push(to, "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1");
+    }
+    for (size_t i = 0; i < s->environment.count; i++)
+        strings_push(to, s->environment.items[i]);
+    find_launcher(&a->settings.launch);
+    free(address);
+}
+
+/* Have the record made by the program that knows HDF5. The event log has
+ * everything all the same, so a failure is no more than said. */
+static void seal(struct attempt *a)
+{
+    char *program = agent_sibling("mlbatch-store");
+    char *argv[] = { program, (char *)"seal", (char *)a->run_dir, NULL };
+    struct process_call call = { .argv = argv };
+    struct mlb_error err;
+    int status, code = -1;
+
+    if (process_run(&call, &status, &err) < 0)
+        agent_complain(&err);
+    else
+        code = process_exit_code(status);
+    if (code != 0)
+        fprintf(stderr, "mlbatch-agent: the record was not sealed: %s "
+                "ended with %d\n", program, code);
+    attempt_note(a, "sealed", json_pack("{s:i}", "exit", code));
+    free(program);
+}
+
+static void finish(struct attempt *a)
+{
+    struct mlb_events events = MLB_EVENTS_INIT;
+    struct mlb_error err;
+    struct cause cause;
+
+    a->ending.attempt = a->number;
+    a->ending.tasks = a->settings.tasks;
+    a->ending.walltime = a->settings.walltime;
+    if (events_read(a->run_dir, &events, &err) < 0)
+        agent_complain(&err);
+    cause_find(&events, &a->ending, &cause);
+    events_clear(&events);
+    ask_remove(a->run_dir, a->number);
+    attempt_note(a, "attempt-end",
+         json_pack("{s:s, s:s, s:i, s:o}", "job", a->job, "state",
+                           state_name(cause.state), "exit", a->ending.code,
+                           "text", json_text(cause.text)));
+    if (cause.text[0])
+        fprintf(stderr, "mlbatch-agent: %s: %s\n", state_name(cause.state),
+                cause.text);
+}
+
+static int duplicate(const struct attempt *a, const char *text)
+{
+    attempt_note(a, "duplicate",
+         json_pack("{s:s, s:s}", "job", a->job, "text", text));
+    fprintf(stderr, "mlbatch-agent: not run: %s\n", text);
+    return 0;
+}
+
+/* This attempt's number: how often the run was started before, and one. */
+static int count_attempts(struct attempt *a, struct mlb_error *err)
+{
+    struct mlb_events events = MLB_EVENTS_INIT;
+
+    if (events_read(a->run_dir, &events, err) < 0)
+        return -1;
+    a->number = 1;
+    for (size_t i = 0; i < events.count; i++)
+        a->number += strcmp(events.items[i].name, "attempt-start") == 0;
+    events_clear(&events);
+    return 0;
+}
+
+/* From the plan to the ended attempt. The exit status, or -1 with err if it
+ * did not come to running anything. */
+static int run(struct attempt *a, const char *token, struct mlb_error *err)
+{
+    char *other = NULL;
+
+    if (settings_read(&a->settings, a->run_dir, err) < 0)
+        return -1;
+    a->job = claim_job(&a->settings);
+    if (strcmp(token, a->settings.token) != 0)
+        return duplicate(a, "superseded by a later submission");
+    int rc = claim_take(a->run_dir, &a->settings, a->job, &other, err);
+    if (rc == 0) {
+        char *text = xasprintf("job %s runs this submission already", other);
+        duplicate(a, text);
+        free(text);
+        free(other);
+        return 0;
+    }
+    if (rc < 0 || count_attempts(a, err) < 0)
+        return -1;
+    begin(a);
+    if (attempt_launch(a, err) < 0)
+        a->ending.failure = err->text;
+    finish(a);
+    seal(a);
+    return a->ending.code;
+}
+
+/* What can still be said when the plan or the claim cannot be read. */
+static int give_up(struct attempt *a, const struct mlb_error *err)
+{
+    agent_complain(err);
+    if (a->number == 0 && count_attempts(a, NULL) < 0)
+        return err->code;
+    attempt_note(a, "attempt-end",
+                 json_pack("{s:s*, s:s, s:i, s:o}", "job", a->job, "state",
+                           state_name(MLB_STATE_FAILED), "exit", err->code,
+                           "text", json_text(err->text)));
+    return err->code;
+}
+
+int attempt_main(int argc, char **argv)
+{
+    struct mlb_error err = { .code = MLB_OK };
+    struct attempt a = {
+        .settings = SETTINGS_INIT,
+        .environment = MLB_STRINGS_INIT,
+        .launch = -1,
+    };
+
+    if (argc != 3) {
+        fputs("usage: mlbatch-agent attempt RUN_DIR TOKEN\n", stderr);
+        return MLB_ERR_USAGE;
+    }
+    a.run_dir = files_absolute(argv[1]);
+    a.writer = xasprintf("batch-%s", settings_node());
+    a.signals = signals_open(&err);
+    int rc = a.signals < 0 ? -1 : run(&a, argv[2], &err);
+    if (rc < 0)
+        rc = give_up(&a, &err);
+    if (a.signals >= 0)
+        close(a.signals);
+    strings_clear(&a.environment);
+    settings_clear(&a.settings);
+    free(a.job);
+    free(a.writer);
+    free(a.run_dir);
+    return rc;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* How an attempt ended and why. */
+#include "config.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/text.h"
+#include "base/units.h"
+
+#include "agent/cause.h"
+
+#define NEAR_LIMIT 90.0              /* seconds before the walltime's end */
+
+static long whole(const struct mlb_event *event, const char *name)
+{
+    return (long)json_integer_value(json_object_get(event->fields, name));
+}
+
+static const char *word(const struct mlb_event *event, const char *name)
+{
+    const char *s = json_string_value(json_object_get(event->fields, name));
+
+    return s ? s : "";
+}
+
+/* Did it end when its time did? Where the scheduler does not tell the end it
+ * is reckoned from the attempt's start, which is later than the job's by
+ * what a prolog took. A short walltime must not look like one long end. */
+static bool is_near_limit(const struct ending *ending)
+{
+    double window = NEAR_LIMIT;
+
+    if (ending->walltime > 0 && (double)ending->walltime / 4 < window)
+        window = (double)ending->walltime / 4;
+    return ending->limit > 0 && ending->ended >= ending->limit - window;
+}
+
+/* Who cancelled this attempt, NULL if nobody did. */
+static const struct mlb_event *find_cancel(const struct mlb_events *events,
+                                           long attempt)
+{
+    const struct mlb_event *cancel = NULL;
+
+    for (size_t i = 0; i < events->count; i++) {
+        const struct mlb_event *e = &events->items[i];
+        if (strcmp(e->name, "attempt-start") == 0 && e->attempt == attempt)
+            cancel = NULL;
+        else if (strcmp(e->name, "cancel") == 0)
+            cancel = e;
+    }
+    return cancel;
+}
+
+/* Ended by SIGTERM: how launchers end the ranks beside one that failed. */
+static bool was_terminated(const struct mlb_event *e)
+{
+    return whole(e, "signal") == SIGTERM || whole(e, "exit") == 128 + SIGTERM;
+}
+
+/* The first rank that failed by itself; clocks of nodes differ, but not by
+ * as much as the others' being terminated for it tells apart. */
+static const struct mlb_event *find_failure(const struct mlb_events *events,
+                                            long attempt)
+{
+    const struct mlb_event *found = NULL;
+
+    for (size_t i = 0; i < events->count; i++) {
+        const struct mlb_event *e = &events->items[i];
+        if (strcmp(e->name, "task-end") != 0 || e->attempt != attempt ||
+            whole(e, "exit") == 0)
+            continue;
+        if (!found || (was_terminated(found) && !was_terminated(e)))
+            found = e;
+    }
+    return found;
+}
+
+static void add_failure(const struct mlb_event *e, long tasks,
+                        struct mlb_text *out)
+{
+    const char *text = word(e, "text");
+    long signum = whole(e, "signal");
+
+    if (*text) {
+        text_add(out, text);
+        if (tasks > 1)
+            text_addf(out, " (rank %ld on %s)", e->rank, word(e, "node"));
+        return;
+    }
+    text_addf(out, "rank %ld on %s: ", e->rank, word(e, "node"));
+    if (signum > 0)
+        text_addf(out, "killed by signal %ld (%s)", signum,
+                  strsignal((int)signum));
+    else
+        text_addf(out, "exited with %ld", whole(e, "exit"));
+}
+
+/* Does a code look like the end of something that was told to stop? */
+static bool is_stop_code(int code)
+{
+    return code == EX_TEMPFAIL || code == 128 + SIGTERM ||
+           code == 128 + SIGKILL;
+}
+
+static void add_limit(const struct ending *ending, struct mlb_text *out)
+{
+    text_add(out, "the walltime");
+    if (ending->walltime > 0) {
+        text_add(out, " of ");
+        units_add_clock(out, ending->walltime);
+    }
+    text_add(out, " was over");
+}
+
+/* The state of an attempt whose launch line did not end with 0. */
+static enum mlb_state stopped_state(const struct mlb_events *events,
+                                    const struct ending *ending,
+                                    struct mlb_text *out)
+{
+    const struct mlb_event *cancel = find_cancel(events, ending->attempt);
+    bool near = is_near_limit(ending);
+
+    if (cancel) {
+        text_addf(out, "cancelled%s%s", *word(cancel, "by") ? " by " : "",
+                  word(cancel, "by"));
+        return MLB_STATE_CANCELLED;
+    }
+    if (ending->timed_out ||
+        (near && (ending->asked || is_stop_code(ending->code)))) {
+        add_limit(ending, out);
+        return MLB_STATE_TIMEOUT;
+    }
+    if (ending->asked)
+        text_add(out, "asked to stop by the scheduler (SIGTERM)");
+    return MLB_STATE_FAILED;
+}
+
+/* One line from text: control characters would break it. */
+static void set_text(struct cause *cause, const struct mlb_text *text)
+{
+    struct mlb_error cut;
+
+    mlb_error_set(&cut, MLB_ERR_FAILED, "%s", text->data);
+    snprintf(cause->text, sizeof(cause->text), "%s", cut.text);
+    for (char *p = cause->text; *p; p++)
+        if ((unsigned char)*p < ' ')
+            *p = ' ';
+}
+
+void cause_find(const struct mlb_events *events, const struct ending *ending,
+                struct cause *cause)
+{
+    struct mlb_text text = MLB_TEXT_INIT;
+    const struct mlb_event *failure = find_failure(events, ending->attempt);
+
+    if (ending->failure) {
+        cause->state = MLB_STATE_FAILED;
+        text_add(&text, ending->failure);
+    } else if (ending->code == 0) {
+        cause->state = MLB_STATE_COMPLETED;
+        if (ending->asked || ending->timed_out)
+            text_add(&text, "finished after it was asked to stop");
+    } else {
+        cause->state = stopped_state(events, ending, &text);
+        bool stopped = text.length > 0;
+        bool own = failure && !is_stop_code((int)whole(failure, "exit"));
+        if (stopped && own)
+            text_add(&text, "; ");
+        if (own || (failure && !stopped))
+            add_failure(failure, ending->tasks, &text);
+        else if (!stopped)
+            text_addf(&text, "the launch line exited with %d", ending->code);
+    }
+    set_text(cause, &text);
+    text_clear(&text);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* How an attempt ended and why, from what its tasks said and what the agent
+ * saw. Pure. */
+#ifndef AGENT_CAUSE_H
+#define AGENT_CAUSE_H
+
+#include <stdbool.h>
+
+#include "base/state.h"
+#include "run/events.h"
+
+/* What the agent saw. Times are seconds since 1970. */
+struct ending {
+    long attempt, tasks;
+    int code;                /* exit code of the launch line */
+    const char *failure;     /* why nothing was launched, or NULL */
+    bool asked;              /* it was asked to stop by a signal */
+    bool timed_out;          /* the agent ended it at its walltime */
+    double ended;            /* when asked if it was, else when it ended */
+    double limit;            /* when the walltime is over, 0: not known */
+    long walltime;           /* seconds, -1: not known */
+};
+
+struct cause {
+    enum mlb_state state;
+    char text[256];          /* one line, or "" */
+};
+
+/* The rules, in this order: nothing launched is failed; exit code 0 is
+ * completed, asked or not; a cancel event since the attempt's start makes it
+ * cancelled; a stop (asked, or ended like one) in the last 90 s of the
+ * walltime (its last quarter if that is less) or later is a timeout; asked
+ * otherwise, or not at all, is failed. The text names the first rank that
+ * failed. */
+void cause_find(const struct mlb_events *events, const struct ending *ending,
+                struct cause *cause);
+
+#endif

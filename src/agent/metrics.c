@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* From a task's channel to the event log. */
+#include "config.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/files.h"
+#include "base/json.h"
+#include "base/text.h"
+
+#include "agent/metrics.h"
+
+/* At most this many in one write: a program that never stops putting must
+ * not keep the agent here for ever. The rest comes with the next drain. */
+#define BATCH 8192
+
+/* JSON has no such numbers: words then. */
+static json_t *number(double value)
+{
+    if (isnan(value))
+        return json_string("nan");
+    if (isinf(value))
+        return json_string(value > 0 ? "inf" : "-inf");
+    return json_real(value);
+}
+
+static void add_line(const struct channel_metric *metric,
+                     const struct metrics_log *log, struct mlb_text *out)
+{
+    /* What the program wrote may be anything; JSON ends at 2^63. */
+    json_int_t step = metric->step > INT64_MAX ? INT64_MAX
+                                               : (json_int_t)metric->step;
+    double time = isfinite(metric->time) ? metric->time : 0;
+    json_t *event = json_pack("{s:f, s:s, s:I, s:I, s:o, s:I, s:o}", "time",
+                              time, "event", "metric", "attempt",
+                              (json_int_t)log->attempt, "rank",
+                              (json_int_t)log->rank, "name",
+                              json_text(metric->name), "step", step, "value",
+                              number(metric->value));
+    char *line = json_dumps(event, JSON_COMPACT);
+
+    if (line)
+        text_addf(out, "%s\n", line);
+    free(line);
+    json_decref(event);
+}
+
+int metrics_drain(struct mlb_channel *channel, const struct metrics_log *log,
+                  struct mlb_error *err)
+{
+    struct mlb_text lines = MLB_TEXT_INIT;
+    struct channel_metric metric;
+    int rc = 0;
+
+    for (int i = 0; i < BATCH && channel_take(channel, &metric); i++)
+        add_line(&metric, log, &lines);
+    if (lines.length > 0) {
+        char *path = xasprintf("%s/events/%s.jsonl", log->run_dir,
+                               log->writer);
+        rc = files_append(path, lines.data, lines.length, err);
+        free(path);
+    }
+    text_clear(&lines);
+    return rc;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the plan tells the agent: the fields of RUN_DIR/plan as a struct. */
+#ifndef AGENT_SETTINGS_H
+#define AGENT_SETTINGS_H
+
+#include <stdbool.h>
+
+#include "base/fields.h"
+#include "mlbatch/error.h"
+
+struct settings {
+    struct mlb_fields fields;        /* as read; owns the strings below */
+    const char *run, *token, *scheduler, *directory;
+    long nodes, tasks, tasks_per_node, cpus_per_task, gpus_per_task;
+    long walltime;                   /* seconds, -1: no limit known */
+    long warn;                       /* seconds before its end, 0: never */
+    long kill_wait;                  /* seconds from SIGTERM to SIGKILL */
+    long every;                      /* seconds between saves, 0: never */
+    struct mlb_strings launch, command;
+    struct mlb_strings environment;  /* "NAME=value" each */
+};
+#define SETTINGS_INIT { .fields = MLB_FIELDS_INIT, \
+                        .launch = MLB_STRINGS_INIT, \
+                        .command = MLB_STRINGS_INIT, \
+                        .environment = MLB_STRINGS_INIT }
+
+/* Read RUN_DIR/plan. MLB_ERR_IO or MLB_ERR_NOT_FOUND if it cannot be read,
+ * MLB_ERR_BAD_INPUT naming the field that is missing or wrong. */
+int settings_read(struct settings *settings, const char *run_dir,
+                  struct mlb_error *err);
+void settings_clear(struct settings *settings);
+
+/* Do the launch line's words name this agent? Then its tasks look for what
+ * the attempt asks (ask.h); else a signal is all that they can be told. */
+bool settings_have_tasks(const struct settings *settings);
+
+/* The name of this node in file names and events: Slurm's, else the host's.
+ * Several slurmd on one host have a name each. */
+const char *settings_node(void);
+
+#endif

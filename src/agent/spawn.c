@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Starting a program that the agent watches over, and its signals. */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/spawn.h"
+
+/* All that an agent waits for. Blocked, not handled: a handler would be
+ * reset by exec, but an ignored signal would stay so in the program. */
+static const int watched[] = {
+    SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCONT,
+    SIGALRM, SIGPIPE,
+};
+
+/* In the new process: never returns. report closes by exec; else it tells
+ * the agent why there was none. */
+static void child(const struct spawn_call *call, pid_t agent, int report)
+{
+    sigset_t none;
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, call->death_signal);
+    /* The agent may have died before it could be watched. */
+    if (getppid() != agent)
+        _exit(126);
+    dup2(null, 0);
+    if (call->output >= 0) {
+        dup2(call->output, 1);
+        dup2(call->output, 2);
+    }
+    for (size_t i = 0; call->environment && i < call->environment->count; i++)
+        putenv(call->environment->items[i]);
+    sigemptyset(&none);
+    if (!call->is_agent)
+        sigprocmask(SIG_SETMASK, &none, NULL);
+    execvp(call->argv[0], call->argv);
+    int saved = errno;
+    if (write(report, &saved, sizeof(saved)) < 0)
+        _exit(126);
+    _exit(spawn_exit_code(saved));
+}
+
+/* Wait for exec: 0, or the errno that it failed with. */
+static int exec_result(int report)
+{
+    int failed = 0;
+    ssize_t n;
+
+    do
+        n = read(report, &failed, sizeof(failed));
+    while (n < 0 && errno == EINTR);
+    return n == (ssize_t)sizeof(failed) ? failed : 0;
+}
+
+pid_t spawn_start(const struct spawn_call *call, struct mlb_error *err)
+{
+    int report[2], failed;
+    pid_t agent = getpid(), pid = -1;
+
+    if (pipe2(report, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
+        mlb_error_errno(err, MLB_ERR_IO, "cannot start a process");
+        return -1;
+    }
+    if (pid == 0) {
+        close(report[0]);
+        child(call, agent, report[1]);
+    }
+    close(report[1]);
+    /* Both sides set the group, so that it is there whoever runs first. */
+    setpgid(pid, pid);
+    failed = exec_result(report[0]);
+    close(report[0]);
+    if (failed) {
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+            ;
+        errno = failed;
+        mlb_error_errno(err, failed == ENOENT ? MLB_ERR_NOT_FOUND
+                                              : MLB_ERR_IO,
+                        "cannot run %s", call->argv[0]);
+        return -1;
+    }
+    return pid;
+}
+
+int spawn_exit_code(int errnum)
+{
+    return errnum == ENOENT ? 127 : 126;
+}
+
+int signals_open(struct mlb_error *err)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof(watched) / sizeof(watched[0]); i++)
+        sigaddset(&set, watched[i]);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (fd < 0)
+        mlb_error_errno(err, MLB_ERR_IO, "cannot watch signals");
+    return fd;
+}
+
+int signals_wait(int fd, double until)
+{
+    for (;;) {
+        struct signalfd_siginfo info;
+        if (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+            return (int)info.ssi_signo;
+        double left = until - clock_now();
+        if (left <= 0)
+            return 0;
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+        /* Rounded up: waking too early would only poll again. */
+        poll(&p, 1, left > INT_MAX / 2000 ? -1 : (int)(left * 1e3) + 1);
+    }
+}
+
+double clock_now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}

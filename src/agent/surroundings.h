@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a rank finds in its environment beside the launcher's variables. */
+#ifndef AGENT_SURROUNDINGS_H
+#define AGENT_SURROUNDINGS_H
+
+#include "base/text.h"
+#include "mlbatch/error.h"
+
+#include "agent/rank.h"
+#include "agent/settings.h"
+
+struct surroundings {
+    const char *run_dir;
+    const struct settings *settings;
+    const struct rank *rank;
+    long attempt;                /* 1, 2, ... */
+    char address[256];           /* where ranks meet */
+    long port;
+    int channel;                 /* fd of the channel, -1: none */
+};
+
+/* Fill attempt, address and port: from the variables that the attempt set,
+ * else, where the launcher did not carry them here, from its event. */
+void surroundings_find(struct surroundings *s);
+
+/* RANK, WORLD_SIZE, ..., MASTER_ADDR and what else training programs read,
+ * then the job's own, byte for byte, which so win; "NAME=value" each, in
+ * order. MLB_ERR_BAD_INPUT if this machine's GPUs do not suffice. */
+int surroundings_environment(const struct surroundings *s,
+                             struct mlb_strings *out, struct mlb_error *err);
+
+#endif

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One rank: its program's environment, output, signals, end. */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/files.h"
+#include "base/json.h"
+#include "base/process.h"
+#include "run/channel.h"
+#include "run/events.h"
+
+#include "agent/agent.h"
+#include "agent/ask.h"
+#include "agent/metrics.h"
+#include "agent/reap.h"
+#include "agent/spawn.h"
+#include "agent/surroundings.h"
+
+#define TICK 1.0                     /* seconds between two drains */
+#define LAST_WORDS 2.0               /* from SIGTERM to SIGKILL at the end */
+
+struct task {
+    char *run_dir, *writer;
+    struct settings settings;
+    struct rank rank;
+    struct surroundings surroundings;
+    struct mlb_channel *channel;     /* NULL: none */
+    int signals, log, channel_fd;    /* -1: none */
+    pid_t pid;                       /* the program, and its group */
+    enum ask asked;                  /* as far as it was passed on */
+    double tick_at, look_at, terminate_at, kill_at;
+    double started;
+    struct usage usage;
+    int status;                      /* as from waitpid */
+};
+
+static void note(const struct task *t, const char *name, json_t *fields)
+{
+    struct mlb_error err;
+
+    json_object_set_new(fields, "attempt",
+                        json_integer(t->surroundings.attempt));
+    json_object_set_new(fields, "rank", json_integer(t->rank.rank));
+    json_object_set_new(fields, "node", json_string(settings_node()));
+    if (events_append(t->run_dir, t->writer, name, fields, &err) < 0)
+        agent_complain(&err);
+}
+
+static void drain(const struct task *t)
+{
+    struct metrics_log log = {
+        .run_dir = t->run_dir,
+        .writer = t->writer,
+        .attempt = t->surroundings.attempt,
+        .rank = t->rank.rank,
+    };
+    struct mlb_error err;
+
+    if (t->channel && metrics_drain(t->channel, &log, &err) < 0)
+        agent_complain(&err);
+}
+
+/* Pass on what is asked. A program that listens gets time to save; to one
+ * that does not, SIGTERM says the same in the only words it knows. */
+static void pass_on(struct task *t, enum ask ask)
+{
+    double patience = ask_patience(t->settings.kill_wait);
+    bool listens = t->channel && channel_attached(t->channel);
+
+    if (ask <= t->asked)
+        return;
+    t->asked = ask;
+    if (t->channel)
+        channel_ask_save(t->channel);
+    if (ask != ASK_STOP)
+        return;
+    if (t->channel)
+        channel_ask_stop(t->channel);
+    t->terminate_at = clock_now() + (listens ? patience : 0);
+    t->kill_at = clock_now() + patience + LAST_WORDS;
+}
+
+static void on_signal(struct task *t, int signum)
+{
+    switch (signum) {
+    case 0:
+    case SIGCHLD:
+    case SIGPIPE:                    /* the agent's own */
+        break;
+    case SIGTERM:
+        pass_on(t, ASK_STOP);
+        break;
+    default:
+        kill(-t->pid, signum);
+        break;
+    }
+}
+
+static void on_time(struct task *t)
+{
+    double now = clock_now();
+
+    if (now >= t->tick_at) {
+        t->tick_at = now + TICK;
+        drain(t);
+    }
+    if (now >= t->look_at) {
+        t->look_at = now + ask_period(t->settings.tasks,
+                                      t->settings.kill_wait);
+        pass_on(t, ask_read(t->run_dir, t->surroundings.attempt));
+    }
+    if (now >= t->terminate_at) {
+        t->terminate_at = CLOCK_NEVER;
+        kill(-t->pid, SIGTERM);
+    }
+    if (now >= t->kill_at) {
+        t->kill_at = CLOCK_NEVER;
+        kill(-t->pid, SIGKILL);
+    }
+}
+
+/* Everything before the program starts: where it works, writes, listens. */
+static int prepare(struct task *t, struct mlb_error *err)
+{
+    char *path = xasprintf("%s/out/rank-%05ld.log", t->run_dir,
+                           t->rank.rank);
+    struct mlb_error why;
+
+    t->log = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW |
+                        O_CLOEXEC, 0600);
+    if (t->log < 0)
+        mlb_error_errno(err, MLB_ERR_IO, "cannot write %s", path);
+    free(path);
+    if (t->log < 0)
+        return -1;
+    if (chdir(t->settings.directory) < 0)
+        return mlb_error_errno(err, MLB_ERR_NOT_FOUND, "cannot enter %s",
+                               t->settings.directory);
+    /* Training without metrics is better than none. */
+    t->channel = channel_create(t->settings.every, &t->channel_fd, &why);
+    if (!t->channel)
+        agent_complain(&why);
+    return 0;
+}
+
+static int start(struct task *t, struct mlb_error *err)
+{
+    struct mlb_strings environment = MLB_STRINGS_INIT;
+    struct spawn_call call = {
+        .argv = t->settings.command.items,
+        .environment = &environment,
+        .output = t->log,
+        .death_signal = SIGKILL,
+    };
+    int rc = -1;
+
+    t->surroundings.channel = t->channel_fd;
+    if (surroundings_environment(&t->surroundings, &environment, err) == 0) {
+        reap_adopt();
+        t->pid = spawn_start(&call, err);
+        rc = t->pid < 0 ? -1 : 0;
+    }
+    strings_clear(&environment);
+    return rc;
+}
+
+/* What the program told, for the end event; nothing if it never did. */
+static void add_progress(const struct task *t, json_t *fields)
+{
+    uint64_t step, samples, dropped;
+
+    if (!t->channel)
+        return;
+    bool told = channel_progress(t->channel, &step, &samples, &dropped);
+    if (told) {
+        json_object_set_new(fields, "step", json_integer((json_int_t)step));
+        json_object_set_new(fields, "samples",
+                            json_integer((json_int_t)samples));
+    }
+    if (dropped > 0)
+        json_object_set_new(fields, "dropped",
+                            json_integer((json_int_t)dropped));
+}
+
+static int watch(struct task *t)
+{
+    t->terminate_at = t->kill_at = CLOCK_NEVER;
+    t->tick_at = t->look_at = clock_now() + TICK;
+    note(t, "task-start", json_pack("{s:i}", "pid", (int)t->pid));
+    while (!reap_ended(t->pid, &t->status, &t->usage)) {
+        double until = fmin(fmin(t->tick_at, t->look_at),
+                            fmin(t->terminate_at, t->kill_at));
+        on_signal(t, signals_wait(t->signals, until));
+        on_time(t);
+    }
+    double seconds = clock_now() - t->started;
+    reap_rest(t->signals, &t->usage);
+    drain(t);
+    int code = process_exit_code(t->status);
+    json_t *fields = json_pack(
+        "{s:i, s:i, s:f, s:f, s:f, s:I}", "exit", code, "signal",
+        WIFSIGNALED(t->status) ? WTERMSIG(t->status) : 0, "seconds", seconds,
+        "user_seconds", t->usage.user, "system_seconds", t->usage.system,
+        "max_rss", (json_int_t)t->usage.max_rss);
+    add_progress(t, fields);
+    note(t, "task-end", fields);
+    return code;
+}
+
+/* It could not be run: said where anybody might look for the reason. */
+static int give_up(struct task *t, int errnum, const struct mlb_error *err)
+{
+    int code = spawn_exit_code(errnum);
+
+    agent_complain(err);
+    if (t->log >= 0)
+        dprintf(t->log, "mlbatch-agent: %s\n", err->text);
+    note(t, "task-end",
+         json_pack("{s:i, s:i, s:f, s:o}", "exit", code, "signal", 0,
+                   "seconds", clock_now() - t->started, "text",
+                   json_text(err->text)));
+    return code;
+}
+
+static const char *get(const char *name)
+{
+    return getenv(name);
+}
+
+static int run(struct task *t, struct mlb_error *err)
+{
+    t->signals = signals_open(err);
+    if (t->signals < 0 ||
+        settings_read(&t->settings, t->run_dir, err) < 0) {
+        agent_complain(err);
+        return err->code;
+    }
+    rank_find(get, &t->rank);
+    t->surroundings = (struct surroundings){
+        .run_dir = t->run_dir,
+        .settings = &t->settings,
+        .rank = &t->rank,
+    };
+    surroundings_find(&t->surroundings);
+    errno = 0;
+    if (prepare(t, err) < 0 || start(t, err) < 0)
+        return give_up(t, errno, err);
+    return watch(t);
+}
+
+int task_main(int argc, char **argv)
+{
+    struct mlb_error err = { .code = MLB_OK };
+    struct task t = {
+        .settings = SETTINGS_INIT,
+        .signals = -1,
+        .log = -1,
+        .channel_fd = -1,
+        .started = clock_now(),
+    };
+
+    if (argc != 2) {
+        fputs("usage: mlbatch-agent task RUN_DIR\n", stderr);
+        return MLB_ERR_USAGE;
+    }
+    t.run_dir = files_absolute(argv[1]);
+    t.writer = xasprintf("node-%s", settings_node());
+    int rc = run(&t, &err);
+    channel_close(t.channel);
+    for (int i = 0; i < 3; i++) {
+        int fd = i == 0 ? t.signals : i == 1 ? t.log : t.channel_fd;
+        if (fd >= 0)
+            close(fd);
+    }
+    settings_clear(&t.settings);
+    free(t.writer);
+    free(t.run_dir);
+    return rc;
+}
