@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the subcommands of mlbatch share.
+ *
+ * To add one: write NAME.c with an option table and one function, declare
+ * the function here, put a row into the table in main.c, and add
+ * doc/man/mlbatch-NAME.1.scd and a line to contrib/mlbatch.bash. */
+#ifndef CMD_CMD_H
+#define CMD_CMD_H
+
+#include <argp.h>
+#include <stdbool.h>
+
+#include "base/problems.h"
+#include "job/site.h"
+#include "run/run.h"
+#include "run/state.h"
+#include "scheduler/scheduler.h"
+
+/* Options that every command takes; a child of its argp. */
+struct cmd_options {
+    const char *site, *store, *scheduler;
+};
+extern const struct argp cmd_common_argp;   /* input: struct cmd_options */
+
+/* Where and with what a command works. */
+struct cmd_context {
+    struct mlb_site *site;
+    char *store;                            /* absolute */
+    const char *scheduler_name;             /* option, environment, site */
+};
+#define CMD_CONTEXT_INIT { 0 }
+
+/* Site files (installed, user's, $MLBATCH_CONF), the environment
+ * (MLBATCH_STORE, MLBATCH_SCHEDULER), options: each over the ones before.
+ * Prints what is wrong itself; returns an exit code. */
+int cmd_open(struct cmd_context *context, const struct cmd_options *options);
+void cmd_close(struct cmd_context *context);
+
+/* Parse with cmd's argp; on failure argp ends the program with status 2. */
+void cmd_parse(const struct argp *argp, int argc, char **argv, void *input);
+
+/* "mlbatch: text" on standard error; returns err->code for exit. */
+int cmd_fail(const struct mlb_error *err);
+/* All problems on standard error; returns MLB_ERR_BAD_INPUT. */
+int cmd_fail_problems(const struct mlb_problems *problems);
+
+/* One of our helper programs: "mlbatch-agent", "mlbatch-store". Beside this
+ * program, else in ../libexec/mlbatch. Caller frees. */
+char *cmd_helper(const char *program);
+
+/* A run with all that is known of it now. */
+struct cmd_run {
+    struct mlb_run run;
+    struct mlb_events events;
+    struct mlb_submission submission;       /* the last one */
+    char *nodes;                            /* or NULL */
+    struct mlb_run_state state;
+    bool lost;                              /* the scheduler answered, has no
+                                               such job, and the log no end */
+};
+void cmd_run_clear(struct cmd_run *run);
+
+/* Read a run; then ask the schedulers about count runs, one call each. No
+ * answer is no failure: states are then what the event log can tell. */
+int cmd_run_read(struct cmd_run *run, struct mlb_error *err);
+void cmd_runs_query(const struct cmd_context *context, struct cmd_run *runs,
+                    size_t count);
+
+/* Find, read and query one run by what the user typed. */
+int cmd_run_get(const struct cmd_context *context, const char *which,
+                struct cmd_run *run, struct mlb_error *err);
+
+/* Wait for the end of a run; tells changes of state on standard error
+ * unless quiet. Returns the job's exit code, or 1 if it failed without. */
+int cmd_wait_for(const struct cmd_context *context, const char *which,
+                 bool quiet);
+
+/* "2026-11-23 15:04:05" in local time, "-" for 0. Added to out. */
+void cmd_add_time(struct mlb_text *out, double time);
+
+/* Escape sequences to colour a state; "" when standard output is no
+ * terminal or NO_COLOR is set. */
+const char *cmd_colour(enum mlb_state state);
+const char *cmd_colour_end(void);
+
+int cmd_submit(int argc, char **argv);
+int cmd_plan(int argc, char **argv);
+int cmd_list(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_logs(int argc, char **argv);
+int cmd_wait(int argc, char **argv);
+int cmd_cancel(int argc, char **argv);
+int cmd_init(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+int cmd_help(int argc, char **argv);
+int cmd_dataset(int argc, char **argv);
+int cmd_checkpoint(int argc, char **argv);
+
+/* The table of subcommands, for main, help and completion. */
+struct cmd_row {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+};
+extern const struct cmd_row cmd_table[];    /* ends with name NULL */
+
+#endif

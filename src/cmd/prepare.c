@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* From a job to a plan that the cluster can take. */
+#include "config.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "cmd/prepare.h"
+#include "store/resolve.h"
+
+void cmd_prepared_clear(struct cmd_prepared *prepared)
+{
+    job_destroy(prepared->job);
+    plan_destroy(prepared->plan);
+    fields_clear(&prepared->data);
+    problems_clear(&prepared->problems);
+    free(prepared->directory);
+    free(prepared->agent);
+    *prepared = (struct cmd_prepared)CMD_PREPARED_INIT;
+}
+
+static void make_token(char token[33])
+{
+    unsigned char bytes[16];
+
+    /* 16 bytes always come whole once the kernel's pool is set up. */
+    if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+        abort();
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        snprintf(token + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static void resolve_data(const char *store, struct cmd_prepared *prepared)
+{
+    const struct mlb_job *job = prepared->job;
+
+    fields_clear(&prepared->data);
+    for (size_t i = 0; i < job->dataset_count; i++) {
+        const struct mlb_data_use *use = &job->datasets[i];
+        struct mlb_error err = { 0 };
+        if (!use->name)
+            continue;
+        char *reference = xasprintf(
+            "%s:%s", use->name, use->version ? use->version : RESOLVE_LATEST);
+        char *path = resolve_dataset(store, reference, &err);
+        if (!path)
+            problems_add(&prepared->problems, job_origin(job, "datasets"),
+                         "datasets: %s", err.text);
+        else
+            fields_add(&prepared->data, use->as ? use->as : use->name, path);
+        free(path);
+        free(reference);
+    }
+}
+
+static long own_cores(const struct mlb_site *site)
+{
+    cpu_set_t set;
+
+    if (site->local.cores != MLB_UNSET)
+        return site->local.cores;
+    return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+/* Not before the names are known: the run's for a real one, NAME.N for one
+ * that is only shown. */
+static void make_plan(const struct cmd_context *context,
+                      struct cmd_prepared *prepared, const char *run,
+                      const char *run_dir)
+{
+    const struct mlb_plan_context pc = {
+        .scheduler = prepared->scheduler->name,
+        .run = run,
+        .run_dir = run_dir,
+        .store = context->store,
+        .directory = prepared->directory,
+        .agent = prepared->agent,
+        .token = prepared->token,
+        .data = &prepared->data,
+        .local_cores = own_cores(context->site),
+        .local_gpus = (long)context->site->local.gpus.count,
+        .version = PACKAGE_VERSION,
+    };
+
+    plan_destroy(prepared->plan);
+    prepared->plan = plan_create(prepared->job, context->site, &pc,
+                                 &prepared->problems);
+}
+
+void cmd_prepare_run(const struct cmd_context *context,
+                     struct cmd_prepared *prepared,
+                     const struct mlb_run *run)
+{
+    if (run) {
+        make_token(prepared->token);
+        make_plan(context, prepared, run->id, run->path);
+        return;
+    }
+    char *name = text_encode_name(prepared->job->name);
+    char *id = xasprintf("%s.N", name);
+    char *path = xasprintf("%s/runs/%s", context->store, id);
+    snprintf(prepared->token, sizeof(prepared->token), "TOKEN");
+    make_plan(context, prepared, id, path);
+    free(path);
+    free(id);
+    free(name);
+}
+
+/* What the controller would refuse is better said here, with the line. A
+ * controller that does not answer is no reason to refuse a job: submission
+ * will wait for it. */
+static void check_limits(const struct cmd_context *context,
+                         struct cmd_prepared *prepared)
+{
+    struct mlb_limits limits = MLB_LIMITS_INIT;
+
+    if (prepared->scheduler->limits &&
+        prepared->scheduler->limits(context->site, &limits, NULL) < 0)
+        limits_clear(&limits);
+    plan_fit(prepared->plan, prepared->job, context->site, &limits,
+             &prepared->problems);
+    limits_clear(&limits);
+}
+
+/* The escape hatch is checked by the scheduler whose options they are. */
+static void check_options(struct cmd_prepared *prepared)
+{
+#ifdef HAVE_SLURM
+    struct mlb_error err = { 0 };
+
+    if (prepared->scheduler == &scheduler_slurm &&
+        slurm_options_check(&prepared->job->slurm_options, &err) < 0)
+        problems_add(&prepared->problems,
+                     job_origin(prepared->job, "slurm.options"),
+                     "slurm.options: %s", err.text);
+#else
+    (void)prepared;
+#endif
+}
+
+int cmd_prepare(const struct cmd_context *context,
+                struct cmd_prepared *prepared)
+{
+    struct mlb_error err = { 0 };
+
+    job_check(prepared->job, &prepared->problems);
+    resolve_data(context->store, prepared);
+    prepared->scheduler =
+        scheduler_find(context->scheduler_name, context->site, &err);
+    if (!prepared->scheduler) {
+        problems_print(&prepared->problems, stderr);
+        return cmd_fail(&err);
+    }
+    check_options(prepared);
+    if (!prepared->directory)
+        return cmd_fail(&(struct mlb_error){
+            MLB_ERR_IO, "the current directory is gone: cd somewhere else" });
+    prepared->agent = cmd_helper("mlbatch-agent");
+    if (prepared->job->name && prepared->job->command.count > 0) {
+        cmd_prepare_run(context, prepared, NULL);
+        if (prepared->plan)
+            check_limits(context, prepared);
+    }
+    if (prepared->problems.lines.count > 0)
+        return cmd_fail_problems(&prepared->problems);
+    return 0;
+}

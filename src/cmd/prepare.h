@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* From a command line to a plan: what `plan` and `submit` share. */
+#ifndef CMD_PREPARE_H
+#define CMD_PREPARE_H
+
+#include "cmd/cmd.h"
+#include "job/job.h"
+
+/* What the user typed: a job file with overrides, or a command, either with
+ * options named as sbatch's. cmd_request_argp fills it. */
+struct cmd_request {
+    const char *file;                       /* or NULL */
+    struct mlb_strings overrides;           /* "path=value" */
+    struct mlb_strings command;             /* after "--" */
+    const struct job_option **options;      /* in the order given */
+    struct mlb_strings values;              /* one for each option */
+};
+#define CMD_REQUEST_INIT \
+    { NULL, MLB_STRINGS_INIT, MLB_STRINGS_INIT, NULL, MLB_STRINGS_INIT }
+void cmd_request_clear(struct cmd_request *request);
+
+/* A child for the argp of a command; input: struct cmd_request. Built from
+ * the table job_options at the first call. The parent hands positional
+ * arguments to cmd_request_argument. */
+const struct argp *cmd_request_argp(void);
+void cmd_request_argument(struct cmd_request *request, char *arg,
+                          struct argp_state *state);
+
+/* The job of a request: read, overridden, options set, not yet checked.
+ * What reads wrong is added to problems; NULL and err if there is nothing to
+ * go on with. */
+struct mlb_job *cmd_request_job(const struct cmd_request *request,
+                                struct mlb_problems *problems,
+                                struct mlb_error *err);
+
+/* Everything that a submission needs. */
+struct cmd_prepared {
+    struct mlb_job *job;
+    struct mlb_plan *plan;
+    const struct mlb_scheduler *scheduler;
+    struct mlb_fields data;                 /* as -> directory */
+    struct mlb_problems problems;
+    char *directory, *agent;
+    char token[33];
+};
+#define CMD_PREPARED_INIT \
+    { .data = MLB_FIELDS_INIT, .problems = MLB_PROBLEMS_INIT }
+void cmd_prepared_clear(struct cmd_prepared *prepared);
+
+/* Check the job, resolve its data sets, find the scheduler, plan for run
+ * "NAME.N" and compare with the limits. prepared->job and ->directory are
+ * set by the caller. Returns an exit code; the user has been told all that
+ * is wrong at once. */
+int cmd_prepare(const struct cmd_context *context,
+                struct cmd_prepared *prepared);
+
+/* Plan for a real run (or for "NAME.N" with run NULL), with a new token. */
+void cmd_prepare_run(const struct cmd_context *context,
+                     struct cmd_prepared *prepared,
+                     const struct mlb_run *run);
+
+#endif

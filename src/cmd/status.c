@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* mlbatch status: one run: state, cause, times, places, last metrics. */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/files.h"
+#include "base/json.h"
+#include "base/units.h"
+#include "cmd/cmd.h"
+
+struct arguments {
+    struct cmd_options common;
+    const char *run;
+    bool json;
+};
+
+static const struct argp_option options[] = {
+    { .name = "json", .key = 'j', .doc = "Print JSON" },
+    { 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct arguments *a = state->input;
+
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &a->common;
+        return 0;
+    case 'j':
+        a->json = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (a->run)
+            argp_error(state, "one run at a time");
+        a->run = arg;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "which run? (\"mlbatch list\" shows them)");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* The last value of each metric, by name: an object of {step, value}. */
+static json_t *last_metrics(const struct mlb_events *events)
+{
+    json_t *last = json_object();
+
+    for (size_t i = 0; i < events->count; i++) {
+        const struct mlb_event *e = &events->items[i];
+        const char *name;
+        json_t *step, *value;
+        if (strcmp(e->name, "metric") == 0 &&
+            json_unpack(e->fields, "{s:s, s:o, s:o}", "name", &name, "step",
+                        &step, "value", &value) == 0)
+            json_object_set_new(last, name,
+                                json_pack("{s:O, s:O}", "step", step, "value",
+                                          value));
+    }
+    return last;
+}
+
+static json_t *time_json(double time)
+{
+    return time > 0 ? json_real(time) : json_null();
+}
+
+static json_t *newest_checkpoint(const struct mlb_run *run)
+{
+    struct mlb_strings names = MLB_STRINGS_INIT;
+    char *directory = run_path(run, "checkpoints");
+    json_t *newest = json_null();
+
+    files_list(directory, &names, NULL);
+    for (size_t i = names.count; i-- > 0;) {
+        const char *dot = strrchr(names.items[i], '.');
+        if (strncmp(names.items[i], "step-", 5) == 0 && dot &&
+            strcmp(dot, ".h5") == 0) {
+            char *path = xasprintf("%s/%s", directory, names.items[i]);
+            newest = json_text(path);
+            free(path);
+            break;
+        }
+    }
+    strings_clear(&names);
+    free(directory);
+    return newest;
+}
+
+static json_t *file_json(const struct mlb_run *run, const char *name)
+{
+    char *path = run_path(run, name);
+    json_t *value = files_is_file(path) ? json_text(path) : json_null();
+
+    free(path);
+    return value;
+}
+
+static json_t *status_json(const struct cmd_run *run)
+{
+    const struct mlb_run_state *s = &run->state;
+    char *logs = run_path(&run->run, "out");
+    json_t *o = json_pack(
+        "{s:i, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o}",
+        "schema", 1, "run", json_text(run->run.id), "state",
+        state_name(s->state), "text", json_text(s->text), "exit_code",
+        s->exit_code < 0 ? json_null() : json_integer(s->exit_code),
+        "scheduler", json_text(run->submission.scheduler), "job",
+        json_text(*run->submission.id ? run->submission.id : NULL), "nodes",
+        json_text(run->nodes), "attempts", (json_int_t)s->attempts, "step",
+        s->step < 0 ? json_null() : json_integer(s->step), "submitted",
+        time_json(s->submitted), "started", time_json(s->started), "ended",
+        time_json(s->ended));
+
+    json_object_set_new(o, "metrics", last_metrics(&run->events));
+    json_object_set_new(o, "path", json_text(run->run.path));
+    json_object_set_new(o, "logs", json_text(logs));
+    json_object_set_new(o, "checkpoint", newest_checkpoint(&run->run));
+    json_object_set_new(o, "record", file_json(&run->run, "record.h5"));
+    json_object_set_new(o, "torn_events",
+                        json_integer((json_int_t)run->events.torn));
+    free(logs);
+    return o;
+}
+
+static void row(struct mlb_text *t, const char *label, const char *value)
+{
+    if (value && *value)
+        text_addf(t, "  %-12s %s\n", label, value);
+}
+
+static void add_times(struct mlb_text *t, const struct mlb_run_state *s)
+{
+    const struct {
+        const char *label;
+        double time;
+    } times[] = { { "submitted", s->submitted },
+                  { "started", s->started },
+                  { "ended", s->ended } };
+
+    for (size_t i = 0; i < 3; i++) {
+        struct mlb_text shown = MLB_TEXT_INIT;
+        if (times[i].time <= 0)
+            continue;
+        cmd_add_time(&shown, times[i].time);
+        if (i == 2 && s->started > 0) {
+            text_add(&shown, " after ");
+            units_add_duration(&shown, s->ended - s->started);
+        }
+        row(t, times[i].label, shown.data);
+        text_clear(&shown);
+    }
+}
+
+static void print_text(const struct cmd_run *run, json_t *o)
+{
+    const struct mlb_run_state *s = &run->state;
+    struct mlb_text t = MLB_TEXT_INIT;
+    const char *name;
+    json_t *metric;
+
+    text_addf(&t, "%s %s%s%s%s%s\n", run->run.id, cmd_colour(s->state),
+              state_name(s->state), cmd_colour_end(), s->text[0] ? ": " : "",
+              s->text);
+    if (s->exit_code >= 0)
+        text_addf(&t, "  %-12s %d\n", "exit code", s->exit_code);
+    if (*run->submission.id)
+        text_addf(&t, "  %-12s %s %s\n", "job", run->submission.scheduler, run->submission.id);
+    row(&t, "nodes", run->nodes);
+    if (s->attempts > 1)
+        text_addf(&t, "  %-12s %ld\n", "attempts", s->attempts);
+    add_times(&t, s);
+    json_object_foreach(json_object_get(o, "metrics"), name, metric)
+    {
+        json_t *value = json_object_get(metric, "value");
+        char *shown = json_is_string(value)
+                          ? xstrdup(json_string_value(value))
+                          : xasprintf("%g", json_number_value(value));
+        text_addf(&t, "  %-12s %s at step %lld\n", name, shown,
+                  (long long)json_integer_value(
+                      json_object_get(metric, "step")));
+        free(shown);
+    }
+    row(&t, "checkpoint", json_string_value(json_object_get(o, "checkpoint")));
+    row(&t, "logs", json_string_value(json_object_get(o, "logs")));
+    row(&t, "record", json_string_value(json_object_get(o, "record")));
+    row(&t, "directory", run->run.path);
+    fputs(t.data, stdout);
+    text_clear(&t);
+    if (run->events.torn > 0)
+        fprintf(stderr, "mlbatch: %zu lines of the event log are damaged and "
+                "were left out\n", run->events.torn);
+}
+
+int cmd_status(int argc, char **argv)
+{
+    static const struct argp_child children[] = {
+        { &cmd_common_argp, 0, NULL, 90 }, { 0 },
+    };
+    static const struct argp argp = {
+        .options = options, .parser = parse, .children = children,
+        .args_doc = "RUN",
+        .doc = "Show where a run stands. RUN is NAME.N, or NAME for its "
+               "latest.",
+    };
+    struct arguments a = { 0 };
+    struct cmd_context context = CMD_CONTEXT_INIT;
+    struct cmd_run run = { 0 };
+    struct mlb_error err = { 0 };
+
+    cmd_parse(&argp, argc, argv, &a);
+    int code = cmd_open(&context, &a.common);
+    if (code == 0 && cmd_run_get(&context, a.run, &run, &err) < 0)
+        code = cmd_fail(&err);
+    if (code == 0) {
+        json_t *o = status_json(&run);
+        if (a.json)
+            json_print(o);
+        else
+            print_text(&run, o);
+        json_decref(o);
+    }
+    cmd_run_clear(&run);
+    cmd_close(&context);
+    return code;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* mlbatch dataset import. */
+#include "config.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/units.h"
+#include "cmd/store_cmd.h"
+#include "store/import.h"
+
+#define SHARD_BYTES (UINT64_C(1) << 30)
+#define MAX_SPLITS 32
+#define BAR 30                    /* characters */
+#define PATIENCE 2.0              /* seconds without a progress bar */
+
+struct progress {
+    struct timespec start;
+    bool shown;
+};
+
+struct import_arguments {
+    struct store_context *context;
+    struct import_options o;
+    struct version_split splits[MAX_SPLITS];
+    struct mlb_strings names;     /* of the splits */
+};
+
+enum { KEY_LABEL = 1101, KEY_SHAPE, KEY_SPLIT, KEY_SEED, KEY_SHARD };
+
+static const struct argp_option import_flags[] = {
+    { .name = "label", .key = KEY_LABEL, .arg = "COLUMN",
+      .doc = "Field y: first, last, a number from 1 or a name of the header" },
+    { .name = "shape", .key = KEY_SHAPE, .arg = "N,N",
+      .doc = "Shape of a row of field x, as in 8,8" },
+    { .name = "split", .key = KEY_SPLIT, .arg = "NAME=SHARE",
+      .doc = "Put that share of the rows, drawn at random, into a split; "
+             "may be given more than once" },
+    { .name = "seed", .key = KEY_SEED, .arg = "N",
+      .doc = "What the splits are drawn by (0)" },
+    { .name = "shard-size", .key = KEY_SHARD, .arg = "SIZE",
+      .doc = "Begin a new file after this much (1G)" },
+    { 0 },
+};
+
+static void add_split(struct import_arguments *a, const char *arg,
+                      struct argp_state *state)
+{
+    const char *equals = strchr(arg, '=');
+    char *end = NULL;
+    double share = equals ? strtod(equals + 1, &end) : 0;
+
+    if (!equals || end == equals + 1 || *end)
+        argp_error(state, "not a split: \"%s\" (as in train=0.8)", arg);
+    if (a->o.split_count == MAX_SPLITS)
+        argp_error(state, "more than %d splits", MAX_SPLITS);
+    char *name = xstrndup(arg, (size_t)(equals - arg));
+    strings_push(&a->names, name);
+    free(name);
+    a->splits[a->o.split_count++] = (struct version_split){
+        .name = a->names.items[a->names.count - 1], .share = share,
+    };
+}
+
+static uint64_t parse_seed(const char *arg, struct argp_state *state)
+{
+    char *end;
+
+    errno = 0;
+    unsigned long long n = strtoull(arg, &end, 10);
+    if (errno || end == arg || *end || *arg == '-')
+        argp_error(state, "not a seed: \"%s\"", arg);
+    return n;
+}
+
+static uint64_t parse_shard_size(const char *arg, struct argp_state *state)
+{
+    long long bytes = 0;
+    struct mlb_error err = { 0 };
+
+    if (units_parse_size(arg, 1, &bytes, &err) < 0)
+        argp_error(state, "shard-size: %s", err.text);
+    return bytes > 0 ? (uint64_t)bytes : 1;
+}
+
+static error_t parse_import(int key, char *arg, struct argp_state *state)
+{
+    struct import_arguments *a = state->input;
+
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = a->context;
+        return 0;
+    case KEY_LABEL:
+        a->o.label = arg;
+        return 0;
+    case KEY_SHAPE:
+        a->o.shape = arg;
+        return 0;
+    case KEY_SPLIT:
+        add_split(a, arg, state);
+        return 0;
+    case KEY_SEED:
+        a->o.seed = parse_seed(arg, state);
+        return 0;
+    case KEY_SHARD:
+        a->o.shard_bytes = parse_shard_size(arg, state);
+        return 0;
+    case ARGP_KEY_ARG:
+        if (state->arg_num == 0)
+            a->o.name = arg;
+        else if (state->arg_num == 1)
+            a->o.source = arg;
+        else
+            argp_usage(state);
+        return 0;
+    case ARGP_KEY_END:
+        if (state->arg_num < 2)
+            argp_usage(state);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_child import_children[] = { { .argp = &store_argp },
+                                                     { 0 } };
+
+static double seconds_since(const struct timespec *start)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - start->tv_sec) +
+           (double)(now.tv_nsec - start->tv_nsec) / 1e9;
+}
+
+static void show_progress(void *arg, uint64_t done, uint64_t total)
+{
+    static const char full[] = "##############################";
+    struct progress *p = arg;
+
+    if (total == 0 || seconds_since(&p->start) < PATIENCE)
+        return;
+    double part = done < total ? (double)done / (double)total : 1;
+    fprintf(stderr, "\r  [%-*.*s] %3.0f %%", BAR, (int)(part * BAR), full,
+            part * 100);
+    p->shown = true;
+}
+
+/* The command as the user could type it again. */
+static char *command_text(int argc, char **argv)
+{
+    struct mlb_text t = MLB_TEXT_INIT;
+
+    text_add(&t, argv[0]);
+    for (int i = 1; i < argc; i++) {
+        text_add(&t, " ");
+        text_add_shell(&t, argv[i]);
+    }
+    return text_detach(&t);
+}
+
+static int run_import(struct import_options *o)
+{
+    struct mlb_problems problems = MLB_PROBLEMS_INIT;
+    struct import_result result;
+    struct mlb_error err = { 0 };
+    struct progress progress = { .shown = false };
+    int code = 0;
+
+    clock_gettime(CLOCK_MONOTONIC, &progress.start);
+    if (isatty(STDERR_FILENO)) {
+        o->progress = show_progress;
+        o->progress_arg = &progress;
+    }
+    int rc = import_csv(o, &result, &problems, &err);
+    if (progress.shown)
+        fputs("\r\033[K", stderr);
+    problems_print(&problems, stderr);
+    if (rc < 0)
+        code = store_fail(&err);
+    else if (result.existed)
+        printf("%s:%s is there already, with the same %" PRIu64 " rows\n",
+               o->name, result.version, result.rows);
+    else
+        printf("%s:%s imported, %" PRIu64 " rows\n", o->name,
+               result.version, result.rows);
+    problems_clear(&problems);
+    return code;
+}
+
+int store_import(struct store_context *context, int argc, char **argv)
+{
+    static const struct argp argp = {
+        .options = import_flags, .parser = parse_import,
+        .children = import_children, .args_doc = "NAME FILE",
+        .doc = "Make a version of data set NAME from a CSV file (plain or "
+               "gzip) of numbers: field x, f32, and with --label field y. "
+               "The version is a hash of the content; tag \"latest\" goes "
+               "to it.",
+    };
+    struct import_arguments a = {
+        .context = context, .names = MLB_STRINGS_INIT,
+        .o = { .shard_bytes = SHARD_BYTES },
+    };
+    char *command = command_text(argc, argv);
+    int code;
+
+    argp_parse(&argp, argc, argv, 0, NULL, &a);
+    a.o.splits = a.splits;
+    a.o.store = context->store;
+    a.o.command = command;
+    if (a.o.store)
+        code = run_import(&a.o);
+    else
+        code = store_fail_no_store();
+    free(command);
+    strings_clear(&a.names);
+    return code;
+}

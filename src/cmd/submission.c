@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Making a run and handing it to the scheduler, once and only once. */
+#include "config.h"
+
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/files.h"
+#include "base/json.h"
+#include "base/process.h"
+#include "cmd/submission.h"
+
+void submission_clear(struct cmd_submission *s)
+{
+    cmd_prepared_clear(&s->prepared);
+    run_clear(&s->run);
+    *s = (struct cmd_submission)CMD_SUBMISSION_INIT;
+}
+
+int submission_new(struct cmd_submission *s,
+                   const struct cmd_context *context,
+                   const struct cmd_request *request)
+{
+    struct cmd_prepared *p = &s->prepared;
+    struct mlb_error err = { 0 };
+
+    p->job = cmd_request_job(request, &p->problems, &err);
+    if (!p->job) {
+        problems_print(&p->problems, stderr);
+        return cmd_fail(&err);
+    }
+    p->directory = getcwd(NULL, 0);
+    return cmd_prepare(context, p);
+}
+
+/* The job and the directory of a run as they were, with changes. */
+static int read_again(struct cmd_submission *s,
+                      const struct cmd_request *changes,
+                      struct mlb_error *err)
+{
+    struct cmd_prepared *p = &s->prepared;
+    struct mlb_fields old = MLB_FIELDS_INIT;
+    char *conf = run_path(&s->run, "job.conf");
+    char *plan = run_path(&s->run, "plan");
+    int rc = -1;
+
+    p->job = job_create();
+    if (job_read_file(p->job, conf, &p->problems, err) < 0)
+        goto out;
+    for (size_t i = 0; i < changes->values.count; i++)
+        job_set_option(p->job, changes->options[i],
+                       changes->values.items[i], &p->problems);
+    for (size_t i = 0; i < changes->overrides.count; i++)
+        job_override(p->job, changes->overrides.items[i], &p->problems);
+    if (fields_read(&old, plan, err) == 0) {
+        p->directory = xstrdup(fields_get(&old, "directory"));
+        rc = 0;
+    }
+out:
+    fields_clear(&old);
+    free(conf);
+    free(plan);
+    return rc;
+}
+
+/* The submission before may have got through although its answer was lost:
+ * 1 if the scheduler has it (and the run now says so), 0 if not. */
+static int find_lost(struct cmd_submission *s,
+                     const struct cmd_context *context,
+                     struct mlb_error *err)
+{
+    struct cmd_prepared *p = &s->prepared;
+    struct mlb_fields old = MLB_FIELDS_INIT;
+    char *path = run_path(&s->run, "plan");
+    int found = -1;
+
+    if (fields_read(&old, path, err) == 0) {
+        const char *token = fields_get(&old, "token");
+        free(p->plan->comment);
+        p->plan->comment = xasprintf("mlbatch run=%s token=%s", s->run.id,
+                                     token ? token : "");
+        found = p->scheduler->find(p->plan, context->site, s->id, err);
+    }
+    fields_clear(&old);
+    free(path);
+    return found;
+}
+
+static int write_submission(const struct cmd_submission *s,
+                            struct mlb_error *err)
+{
+    struct mlb_fields f = MLB_FIELDS_INIT;
+    char *path = run_path(&s->run, "submission");
+    const char *token = strstr(s->prepared.plan->comment, "token=") + 6;
+
+    fields_add(&f, "scheduler", s->prepared.plan->scheduler);
+    fields_add(&f, "id", s->id);
+    fields_add(&f, "token", token);
+    int rc = fields_write(&f, path, err);
+    if (rc == 0)
+        rc = events_append(s->run.path, "submit", "submitted",
+                           json_pack("{s:o, s:o}", "scheduler",
+                                     json_text(s->prepared.plan->scheduler),
+                                     "job", json_text(s->id)), err);
+    fields_clear(&f);
+    free(path);
+    return rc;
+}
+
+int submission_again(struct cmd_submission *s,
+                     const struct cmd_context *context, const char *which,
+                     const struct cmd_request *changes)
+{
+    struct cmd_run run = { 0 };
+    struct mlb_error err = { 0 };
+    int code = 0;
+
+    s->again = true;
+    if (cmd_run_get(context, which, &run, &err) < 0) {
+        code = cmd_fail(&err);
+        goto out;
+    }
+    s->run.id = xstrdup(run.run.id);
+    s->run.path = xstrdup(run.run.path);
+    enum mlb_state state = run.state.state;
+    if (!state_is_final(state) && !run.lost) {
+        mlb_error_set(&err, MLB_ERR_FAILED,
+                      "%s has not ended: it is %s%s%s; cancel it first",
+                      run.run.id, state_name(state),
+                      run.state.text[0] ? ", " : "", run.state.text);
+        code = cmd_fail(&err);
+        goto out;
+    }
+    code = read_again(s, changes, &err) < 0 ? cmd_fail(&err)
+                                            : cmd_prepare(context,
+                                                          &s->prepared);
+    if (code || (state != MLB_STATE_NOT_SUBMITTED && !run.lost))
+        goto out;
+    int found = find_lost(s, context, &err);
+    if (found < 0 && err.code != MLB_ERR_UNREACHABLE)
+        code = cmd_fail(&err);
+    if (found > 0) {
+        code = write_submission(s, &err) < 0 ? cmd_fail(&err)
+                                             : MLB_ERR_FAILED;
+        fprintf(stderr, "mlbatch: %s had been submitted after all, as job "
+                "%s; nothing was submitted now\n", s->run.id, s->id);
+    }
+out:
+    cmd_run_clear(&run);
+    return code;
+}
+
+static json_t *created_fields(const struct mlb_job *job)
+{
+    const struct passwd *user = getpwuid(getuid());
+
+    return json_pack("{s:o, s:o, s:s, s:o}", "user",
+                     user ? json_text(user->pw_name) : json_null(), "host",
+                     json_text(process_host()), "version", PACKAGE_VERSION,
+                     "job", json_text(job->name));
+}
+
+static int write_text(const struct mlb_run *run, const char *name,
+                      const char *text, mode_t mode, struct mlb_error *err)
+{
+    char *path = run_path(run, name);
+    int rc = files_publish(path, text, strlen(text), mode, err);
+
+    free(path);
+    return rc;
+}
+
+/* All that the node needs must be there before the scheduler hears of it. */
+static int write_run(struct cmd_submission *s,
+                     const struct cmd_context *context,
+                     struct mlb_error *err)
+{
+    struct cmd_prepared *p = &s->prepared;
+    struct mlb_fields f = MLB_FIELDS_INIT;
+    struct mlb_text conf = MLB_TEXT_INIT;
+    char *plan_path = run_path(&s->run, "plan");
+    int rc = -1;
+
+    cmd_prepare_run(context, p, &s->run);
+    if (!p->plan) {
+        mlb_error_set(err, MLB_ERR_BAD_INPUT, "%s",
+                      p->problems.lines.count ? p->problems.lines.items[0]
+                                              : "no plan");
+        goto out;
+    }
+    plan_agent_fields(p->plan, p->job, context->site, &f);
+    job_write(p->job, &conf);
+    if (fields_write(&f, plan_path, err) < 0 ||
+        write_text(&s->run, "job.conf", conf.data, 0600, err) < 0 ||
+        write_text(&s->run, "script", p->plan->script, 0700, err) < 0)
+        goto out;
+    if (!s->again &&
+        (run_snapshot(&s->run, p->directory, &p->job->files, err) < 0 ||
+         events_append(s->run.path, "submit", "created",
+                       created_fields(p->job), err) < 0))
+        goto out;
+    rc = 0;
+out:
+    fields_clear(&f);
+    text_clear(&conf);
+    free(plan_path);
+    return rc;
+}
+
+static void say(const char *line, void *data)
+{
+    (void)data;
+    fprintf(stderr, "mlbatch: %s\n", line);
+}
+
+/* The scheduler said no, or nothing. */
+static int not_submitted(struct cmd_submission *s, struct mlb_error *err)
+{
+    if (!s->again && err->code != MLB_ERR_UNREACHABLE) {
+        struct mlb_error ignored;
+        files_remove_tree(s->run.path, &ignored);
+        return cmd_fail(err);
+    }
+    events_append(s->run.path, "submit", "not-submitted",
+                  json_pack("{s:o}", "text", json_text(err->text)), NULL);
+    cmd_fail(err);
+    fprintf(stderr, "mlbatch: %s is not submitted; try later: mlbatch submit "
+            "--again %s\n", s->run.id, s->run.id);
+    return err->code;
+}
+
+int submission_send(struct cmd_submission *s,
+                    const struct cmd_context *context, long patience)
+{
+    const struct scheduler_retry retry = { .patience = patience, .say = say };
+    struct mlb_error err = { 0 };
+
+    if (!s->again &&
+        run_create(context->store, s->prepared.job->name, &s->run, &err) < 0)
+        return cmd_fail(&err);
+    if (write_run(s, context, &err) < 0) {
+        struct mlb_error ignored;
+        if (!s->again)
+            files_remove_tree(s->run.path, &ignored);
+        return cmd_fail(&err);
+    }
+    if (scheduler_submit(s->prepared.scheduler, s->prepared.plan,
+                         context->site, &retry, s->id, &err) < 0)
+        return not_submitted(s, &err);
+    if (write_submission(s, &err) < 0) {
+        mlb_error_prefix(&err, "%s runs as job %s, but", s->run.id, s->id);
+        return cmd_fail(&err);
+    }
+    return 0;
+}
