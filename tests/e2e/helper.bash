@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# What the end-to-end tests share. Expects MLB_BIN (the installed programs)
+# and, for Slurm, the environment of tests/cluster.
+
+common_setup() {
+    export PATH=$MLB_BIN:$PATH
+    export MLBATCH_STORE=$BATS_TEST_TMPDIR/store
+    export MLBATCH_SCHEDULER=${SCHED:-local}
+    export HOME=$BATS_TEST_TMPDIR/home
+    unset XDG_CONFIG_HOME MLBATCH_CONF
+    mkdir -p "$HOME" "$BATS_TEST_TMPDIR/work"
+    cd "$BATS_TEST_TMPDIR/work" || return 1
+}
+
+# End what a failed test may have left running in its store.
+common_teardown() {
+    local open
+    open=$(mlbatch list --open --last=0 --json 2> /dev/null |
+        sed -n 's/^ *"run": "\(.*\)",$/\1/p')
+    [ -z "$open" ] || mlbatch cancel $open > /dev/null 2>&1 || true
+}
+
+# until_true SECONDS COMMAND...: try again until it succeeds.
+until_true() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ "$SECONDS" -lt "$end" ] || {
+            echo "still false after the time allowed: $*"
+            return 1
+        }
+        read -rt 0.05 <> <(:) || true
+    done
+}
+
+state_of() {
+    mlbatch status "$1" --json | sed -n 's/^  "state": "\(.*\)",$/\1/p'
+}
+
+is_state() {
+    [ "$(state_of "$1")" = "$2" ]
+}
+
+has_text() {
+    grep -q -- "$2" "$1" 2> /dev/null
+}
+
+# The example's program and its data, in the test's store.
+digits_setup() {
+    cp "$MLB_TOP"/contrib/examples/digits/digits.conf .
+    cp "$MLB_DIGITS_TRAIN" train
+    mlbatch dataset import digits \
+        "$MLB_TOP/contrib/examples/digits/digits.csv.gz" --label last \
+        --split train=0.8 --split test=0.2
+}
