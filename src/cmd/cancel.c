@@ -61,7 +61,8 @@ static int cancel_one(const struct cmd_context *context, const char *which)
         rc = mlb_error_set(&err, MLB_ERR_FAILED, "%s has ended already: %s",
                            run.run.id, state_name(run.state.state));
     if (rc == 0) {
-        scheduler = scheduler_find(run.submission.scheduler, context->site, &err);
+        scheduler = scheduler_find(run.submission.scheduler, context->site,
+                                   &err);
         rc = scheduler ? write_down(&run, &err) : -1;
     }
     if (rc == 0) {

@@ -128,12 +128,14 @@ static void add_row(struct mlb_text *t, const struct cmd_run *run)
 static json_t *row_json(const struct cmd_run *run)
 {
     const struct mlb_run_state *s = &run->state;
+    const char *job = run->submission.id;
     double seconds = elapsed(s);
 
     return json_pack(
         "{s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "run", json_text(run->run.id),
-        "state", state_name(s->state), "scheduler", json_text(run->submission.scheduler),
-        "job", json_text(*run->submission.id ? run->submission.id : NULL), "exit_code",
+        "state", state_name(s->state), "scheduler",
+        json_text(run->submission.scheduler), "job",
+        json_text(*job ? job : NULL), "exit_code",
         s->exit_code < 0 ? json_null() : json_integer(s->exit_code),
         "seconds", seconds < 0 ? json_null() : json_real(seconds), "text",
         json_text(s->text));

@@ -170,7 +170,8 @@ static void print_text(const struct cmd_run *run, json_t *o)
     if (s->exit_code >= 0)
         text_addf(&t, "  %-12s %d\n", "exit code", s->exit_code);
     if (*run->submission.id)
-        text_addf(&t, "  %-12s %s %s\n", "job", run->submission.scheduler, run->submission.id);
+        text_addf(&t, "  %-12s %s %s\n", "job", run->submission.scheduler,
+                  run->submission.id);
     row(&t, "nodes", run->nodes);
     if (s->attempts > 1)
         text_addf(&t, "  %-12s %ld\n", "attempts", s->attempts);

@@ -104,7 +104,7 @@ static double now(void)
 }
 
 /* Look again and again, for SOON at most, until job n is in that state;
- * UNKNOWN: until it is no longer known. */
+ * FAILED: until its process is gone. */
 static void await(int n, enum mlb_state state)
 {
     double end = now() + SOON;
@@ -173,7 +173,7 @@ static int tear_down(void **state)
             local->cancel(&t.site, t.ids[n], NULL);
     for (int n = 0; n < t.serial; n++)
         if (t.ids[n][0])
-            await(n, MLB_STATE_UNKNOWN);
+            await(n, MLB_STATE_FAILED);
     strings_clear(&t.site.local.gpus);
     return files_remove_tree(t.store, NULL);
 }
@@ -195,7 +195,7 @@ static void test_turns(void **state)
 
     kill_job(a);
     await(c, MLB_STATE_RUNNING);
-    assert_false(status_of(a).known);
+    assert_int_equal(status_of(a).state, MLB_STATE_FAILED);
     assert_int_equal(status_of(b).state, MLB_STATE_RUNNING);
 }
 
@@ -226,11 +226,11 @@ static void test_cancel(void **state)
     (void)state;
     await(a, MLB_STATE_RUNNING);
     assert_int_equal(local->cancel(&t.site, t.ids[b], &err), 0);
-    await(b, MLB_STATE_UNKNOWN);
-    assert_false(status_of(b).known);
+    await(b, MLB_STATE_FAILED);
+    assert_int_equal(status_of(b).state, MLB_STATE_FAILED);
     await(c, MLB_STATE_RUNNING);
     assert_int_equal(local->cancel(&t.site, t.ids[a], &err), 0);
-    await(a, MLB_STATE_UNKNOWN);
+    await(a, MLB_STATE_FAILED);
     assert_int_equal(local->cancel(&t.site, t.ids[a], &err), -1);
     assert_int_equal(err.code, MLB_ERR_NOT_FOUND);
     /* The one that never ran left nothing but its empty log. */
@@ -301,7 +301,7 @@ static void test_ids(void **state)
         char *id = xasprintf("%s:%d", process_host(), i);
         assert_string_equal(t.ids[n], id);
         free(id);
-        await(n, MLB_STATE_UNKNOWN);
+        await(n, MLB_STATE_FAILED);
     }
 }
 
@@ -403,7 +403,7 @@ static void test_find(void **state)
     assert_int_equal(local->find(&plan, &t.site, id, &err), 1);
     assert_string_equal(id, t.ids[0]);
     kill_job(0);
-    await(0, MLB_STATE_UNKNOWN);
+    await(0, MLB_STATE_FAILED);
     assert_int_equal(local->find(&plan, &t.site, id, &err), 0);
 
     /* It ran and ended: the agent had claimed the run. */
