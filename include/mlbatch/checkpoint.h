@@ -3,7 +3,7 @@
  *
  *     struct mlb_checkpoint *c = mlb_checkpoint_create(dir, step, &e);
  *     mlb_checkpoint_add(c, &tensor, &e); ...
- *     mlb_checkpoint_publish(c, &e);
+ *     mlb_checkpoint_publish(c, keep, &e);
  *
  * A checkpoint is one HDF5 file, step-NNNNNNNNNNNN.h5, complete and
  * checksummed before it gets that name, and never changed after. Killed at

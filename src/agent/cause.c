@@ -39,15 +39,15 @@ static bool is_near_limit(const struct ending *ending)
     return ending->limit > 0 && ending->ended >= ending->limit - window;
 }
 
-/* Who cancelled this attempt, NULL if nobody did. */
-static const struct mlb_event *find_cancel(const struct mlb_events *events,
-                                           long attempt)
+/* Who cancelled this submission, NULL if nobody did. One may be cancelled
+ * before its agent has begun: what counts is when it was submitted. */
+static const struct mlb_event *find_cancel(const struct mlb_events *events)
 {
     const struct mlb_event *cancel = NULL;
 
     for (size_t i = 0; i < events->count; i++) {
         const struct mlb_event *e = &events->items[i];
-        if (strcmp(e->name, "attempt-start") == 0 && e->attempt == attempt)
+        if (strcmp(e->name, "submitted") == 0)
             cancel = NULL;
         else if (strcmp(e->name, "cancel") == 0)
             cancel = e;
@@ -121,7 +121,7 @@ static enum mlb_state stopped_state(const struct mlb_events *events,
                                     const struct ending *ending,
                                     struct mlb_text *out)
 {
-    const struct mlb_event *cancel = find_cancel(events, ending->attempt);
+    const struct mlb_event *cancel = find_cancel(events);
     bool near = is_near_limit(ending);
 
     if (cancel) {

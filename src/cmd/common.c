@@ -46,7 +46,9 @@ const struct argp cmd_common_argp = { .options = common_options,
 
 void cmd_parse(const struct argp *argp, int argc, char **argv, void *input)
 {
-    argp_parse(argp, argc, argv, 0, NULL, input);
+    /* In order, so that what stands before "--" can be told from the command
+     * after it. */
+    argp_parse(argp, argc, argv, ARGP_IN_ORDER, NULL, input);
 }
 
 int cmd_fail(const struct mlb_error *err)

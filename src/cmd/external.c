@@ -48,19 +48,25 @@ static void take_options(int argc, char **argv, struct cmd_options *options,
     }
 }
 
-/* A run's name stands for its checkpoints. Paths stay what they are. */
+/* A run's name stands for its checkpoints, also where a file is called the
+ * same: programs often are. A path has a slash or ends in .h5. */
 static int name_to_path(const struct cmd_context *context, char *word,
                         char **path, struct mlb_error *err)
 {
     struct mlb_run run = MLB_RUN_INIT;
+    const char *dot = strrchr(word, '.');
 
-    if (strchr(word, '/') || files_is_file(word) || files_is_dir(word)) {
+    if (strchr(word, '/') || (dot && strcmp(dot, ".h5") == 0)) {
         *path = xstrdup(word);
         return 0;
     }
     int rc = run_find(context->store, word, &run, err);
     if (rc == 0)
         *path = run_path(&run, "checkpoints");
+    else if (files_is_dir(word)) {
+        *path = xstrdup(word);
+        rc = 0;
+    }
     run_clear(&run);
     return rc;
 }

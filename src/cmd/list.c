@@ -141,6 +141,20 @@ static json_t *row_json(const struct cmd_run *run)
         json_text(s->text));
 }
 
+/* Move those that have not ended to the front; returns how many. */
+static size_t keep_open(struct cmd_run *runs, size_t count)
+{
+    size_t open = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (state_is_final(runs[i].state.state))
+            cmd_run_clear(&runs[i]);
+        else
+            runs[open++] = runs[i];
+    }
+    return open;
+}
+
 static void print_runs(const struct arguments *a, struct cmd_run *runs,
                        size_t count)
 {
@@ -151,8 +165,6 @@ static void print_runs(const struct arguments *a, struct cmd_run *runs,
     if (a->last > 0 && (size_t)a->last < count)
         first = count - (size_t)a->last;
     for (size_t i = first; i < count; i++) {
-        if (a->open && state_is_final(runs[i].state.state))
-            continue;
         shown++;
         if (a->json)
             json_array_append_new(array, row_json(&runs[i]));
@@ -203,6 +215,8 @@ int cmd_list(int argc, char **argv)
         count = read_runs(&context, a.name, &ids, runs);
         qsort(runs, count, sizeof(*runs), by_moment);
         cmd_runs_query(&context, runs, count);
+        if (a.open)
+            count = keep_open(runs, count);
         print_runs(&a, runs, count);
     }
     for (size_t i = 0; i < count; i++)

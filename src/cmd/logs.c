@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/files.h"
@@ -17,6 +18,7 @@
 /* Look again after so long even if inotify heard nothing: on a network file
  * system the writer is another machine. */
 #define LOOK_MS 500
+#define ASK_SECONDS 30
 
 struct arguments {
     struct cmd_options common;
@@ -96,22 +98,33 @@ static void wait_for_news(int inotify)
         poll(NULL, 0, LOOK_MS);
 }
 
-static bool has_ended(struct cmd_run *run)
+/* The log tells of the end at once; the scheduler, asked seldom, of a run
+ * that ended without a word or never began. */
+static bool has_ended(const struct cmd_context *context, struct cmd_run *run,
+                      time_t *ask_at)
 {
-    return cmd_run_read(run, NULL) < 0 || state_is_final(run->state.state);
+    if (cmd_run_read(run, NULL) < 0)
+        return true;
+    if (!state_is_final(run->state.state) && time(NULL) >= *ask_at) {
+        cmd_runs_query(context, run, 1);
+        *ask_at = time(NULL) + ASK_SECONDS;
+    }
+    return state_is_final(run->state.state) || run->lost;
 }
 
 /* The order matters: first see that the run has ended, then read the rest;
  * the other way round the last lines could be missed. */
-static int follow(struct cmd_run *run, const char *path, struct mlb_error *err)
+static int follow(const struct cmd_context *context, struct cmd_run *run,
+                  const char *path, struct mlb_error *err)
 {
+    time_t ask_at = time(NULL) + ASK_SECONDS;
     char *directory = run_path(&run->run, "out");
     int inotify = inotify_init1(IN_CLOEXEC), fd = -1, rc = 0;
 
     inotify_add_watch(inotify, directory, IN_MODIFY | IN_CREATE);
     free(directory);
     for (;;) {
-        bool ended = has_ended(run);
+        bool ended = has_ended(context, run, &ask_at);
         if (fd < 0)
             fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd >= 0)
@@ -178,7 +191,7 @@ int cmd_logs(int argc, char **argv)
     }
     path = a.batch ? run_path(&run.run, "out/batch.log")
                    : xasprintf("%s/out/rank-%05ld.log", run.run.path, a.rank);
-    if ((a.follow ? follow(&run, path, &err)
+    if ((a.follow ? follow(&context, &run, path, &err)
                   : print_log(&run, path, &a, &err)) < 0)
         code = cmd_fail(&err);
 out:

@@ -2,7 +2,6 @@
 /* From a job to a plan that the cluster can take. */
 #include "config.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,15 +55,6 @@ static void resolve_data(const char *store, struct cmd_prepared *prepared)
     }
 }
 
-static long own_cores(const struct mlb_site *site)
-{
-    cpu_set_t set;
-
-    if (site->local.cores != MLB_UNSET)
-        return site->local.cores;
-    return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
-}
-
 /* Not before the names are known: the run's for a real one, NAME.N for one
  * that is only shown. */
 static void make_plan(const struct cmd_context *context,
@@ -80,7 +70,7 @@ static void make_plan(const struct cmd_context *context,
         .agent = prepared->agent,
         .token = prepared->token,
         .data = &prepared->data,
-        .local_cores = own_cores(context->site),
+        .local_cores = local_cores(context->site),
         .local_gpus = (long)context->site->local.gpus.count,
         .version = PACKAGE_VERSION,
     };

@@ -48,6 +48,7 @@ static void apply(struct cmd_run *run, const struct mlb_job_status *status,
         .answered = answered,
         .known = status->known,
         .state = status->state,
+        .ending = status->ending,
         .reason = status->reason,
         .exit_code = status->exit_code,
     };

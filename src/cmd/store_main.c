@@ -199,12 +199,12 @@ static void probe_uring(void)
 
     if (rc == 0) {
         io_uring_queue_exit(&ring);
-        puts("io_uring  yes");
+        puts("io_uring: ok: can be set up");
     } else {
-        printf("io_uring  no: %s\n", strerror(-rc));
+        printf("io_uring: unavailable: %s\n", strerror(-rc));
     }
 #else
-    puts("io_uring  no: built without liburing");
+    puts("io_uring: unavailable: built without liburing");
 #endif
 }
 
@@ -221,9 +221,10 @@ static void probe_direct(const char *directory)
         works = pwrite(fd, block, DIRECT_BYTES, 0) == DIRECT_BYTES;
     }
     if (works)
-        printf("O_DIRECT  yes, in %s\n", directory);
+        printf("O_DIRECT: ok: in %s\n", directory);
     else
-        printf("O_DIRECT  no, in %s: %s\n", directory, strerror(errno));
+        printf("O_DIRECT: unavailable: in %s: %s\n", directory,
+               strerror(errno));
     /* Where open says no it may have made the file all the same. */
     unlink(path);
     if (fd >= 0)
@@ -243,7 +244,7 @@ static int probe(struct store_context *context, int argc, char **argv)
     struct one_argument one = { .context = context, .optional = true };
 
     argp_parse(&argp, argc, argv, 0, NULL, &one);
-    printf("HDF5      %s\n", container_hdf5_version());
+    printf("HDF5: ok: %s\n", container_hdf5_version());
     probe_uring();
     if (one.value || context->store)
         probe_direct(one.value ? one.value : context->store);

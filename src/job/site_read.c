@@ -15,7 +15,7 @@ static const char *const template_fields[] = {
 };
 #define FIELD_COUNT (sizeof(template_fields) / sizeof(template_fields[0]))
 
-static const char *const schedulers[] = { "auto", "slurm", "pbs", "local" };
+static const char *const schedulers[] = { "auto", "slurm", "local" };
 #define SCHEDULER_COUNT (sizeof(schedulers) / sizeof(schedulers[0]))
 
 static bool is_one_of(const char *word, const char *const *words,
@@ -196,7 +196,7 @@ static void check_texts(const struct mlb_site *site,
         const char *near = text_suggest(site->scheduler, schedulers,
                                         SCHEDULER_COUNT);
         problems_add(problems, where,
-                     "scheduler: \"%s\" is not auto, slurm, pbs or local%s"
+                     "scheduler: \"%s\" is not auto, slurm or local%s"
                      "%s%s", site->scheduler, near ? ", did you mean \"" : "",
                      near ? near : "", near ? "\"?" : "");
     }

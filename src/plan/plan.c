@@ -39,9 +39,11 @@ static void fit_local(struct mlb_plan *plan, const struct mlb_job *job,
 {
     if (plan->cores > context->local_cores) {
         strings_pushf(&plan->notes,
-                      "%ld tasks of %ld cores each share the %ld cores of "
-                      "this machine",
-                      plan->tasks, plan->cpus_per_task, context->local_cores);
+                      "%ld task%s of %ld core%s each share this machine's "
+                      "%ld", plan->tasks, plan->tasks == 1 ? "" : "s",
+                      plan->cpus_per_task,
+                      plan->cpus_per_task == 1 ? "" : "s",
+                      context->local_cores);
         plan->cores = context->local_cores;
     } else if (plan->nodes > 1) {
         strings_pushf(&plan->notes,
@@ -192,6 +194,21 @@ find_launch(const struct mlb_job *job, const struct mlb_site *site,
     return argv;
 }
 
+/* The agent's task as launch line is one process, whatever was asked. */
+static void note_single(struct mlb_plan *plan,
+                        const struct mlb_plan_context *context)
+{
+    const struct mlb_strings *l = &plan->launch;
+
+    if (plan->tasks > 1 && l->count > 1 &&
+        strcmp(l->items[0], context->agent) == 0 &&
+        strcmp(l->items[1], "task") == 0)
+        strings_pushf(&plan->notes,
+                      "this launcher starts one process; what is asked for "
+                      "the other %ld tasks is for it to use",
+                      plan->tasks - 1);
+}
+
 struct mlb_plan *plan_create(const struct mlb_job *job,
                              const struct mlb_site *site,
                              const struct mlb_plan_context *context,
@@ -228,6 +245,7 @@ struct mlb_plan *plan_create(const struct mlb_job *job,
     if (launch)
         expand_all(launch, &fields, &plan->launch);
     expand_all(&job->command, &fields, &plan->command);
+    note_single(plan, context);
     plan->script = script_render(plan, job, context);
     fields_clear(&fields);
     if (problems->lines.count > before) {

@@ -144,8 +144,10 @@ static void from_end(const struct story *story,
     set_text(state, get_text(story->end, "text"));
     if (!witness->answered || !witness->known)
         return;
-    if (by_signal && is_refining(witness->state))
-        state->state = witness->state;
+    enum mlb_state word = witness->ending != MLB_STATE_UNKNOWN
+                              ? witness->ending : witness->state;
+    if (by_signal && is_refining(word))
+        state->state = word;
     if (code < 0)
         state->exit_code = witness->exit_code;
     if (!state->text[0] && end != MLB_STATE_COMPLETED)
@@ -226,6 +228,8 @@ void run_state(const struct mlb_events *events,
         from_witness(&story, witness, state);
     } else if (story.submitted || story.start) {
         from_silence(&story, witness->answered && !witness->known, state);
+        if (witness->answered && witness->known && witness->reason)
+            set_text(state, witness->reason);
     } else {
         state->state = MLB_STATE_NOT_SUBMITTED;
         set_text(state, get_text(events_last(events, "not-submitted"),

@@ -15,6 +15,7 @@ struct mlb_witness {
     bool answered;           /* it was asked and answered */
     bool known;              /* ... and it has the job */
     enum mlb_state state;
+    enum mlb_state ending;   /* what it will be soon, or UNKNOWN */
     const char *reason;      /* or NULL */
     int exit_code;           /* -1: not known */
 };
@@ -33,8 +34,8 @@ struct mlb_run_state {
  *  1. The last attempt's attempt-end event is the truth of its end, except
  *     "failed"/"cancelled" by a signal (no exit code, or over 128) is refined
  *     by the scheduler's TIMEOUT, PREEMPTED, NODE_FAILURE, OUT_OF_MEMORY or
- *     CANCELLED. If the scheduler says that the job is pending, it was
- *     requeued since: rule 2.
+ *     CANCELLED, also when it is still cleaning up (ending). If the scheduler
+ *     says that the job is pending, it was requeued since: rule 2.
  *  2. Without one: the scheduler's state if it knows the job (a final state
  *     with no attempt-end adds "ended without a word from the agent", unless
  *     it was cancelled before it started). If it ended and a cancel event

@@ -7,8 +7,6 @@
 #include "scheduler/scheduler.h"
 
 /* ---- local.c ---- */
-/* The cores that jobs may take: the site's word, else what we may use. */
-long local_cores(const struct mlb_site *site);
 /* The plan's token, and its store: its run is STORE/runs/NAME.N. The caller
  * frees the store. */
 const char *local_token(const struct mlb_plan *plan);

@@ -20,6 +20,7 @@ struct mlb_job_status {
     const char *token;
     bool known;              /* the scheduler has such a job */
     enum mlb_state state;    /* UNKNOWN unless known */
+    enum mlb_state ending;   /* what it is about to be; UNKNOWN: no end yet */
     char reason[128];        /* why pending or ended, in its words; or "" */
     int exit_code;           /* -1: not known; 128 + signal if killed */
     char nodes[256];         /* host list, or "" */
@@ -68,6 +69,10 @@ struct mlb_scheduler {
 
 extern const struct mlb_scheduler scheduler_slurm;
 extern const struct mlb_scheduler scheduler_local;
+
+/* The cores of this machine that local jobs may take: the site's word, else
+ * those that this process may use. */
+long local_cores(const struct mlb_site *site);
 
 /* By name. "auto" is the first whose probe works, slurm before local; but
  * one that is set up here and does not answer ends the search with

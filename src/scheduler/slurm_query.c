@@ -84,6 +84,9 @@ static void fill(const slurm_job_info_t *job, struct mlb_job_status *status)
 {
     status->known = true;
     status->state = slurm_state(job->job_state);
+    if (status->state == MLB_STATE_RUNNING &&
+        (job->job_state & JOB_COMPLETING))
+        status->ending = slurm_state(job->job_state & JOB_STATE_BASE);
     snprintf(status->reason, sizeof(status->reason), "%s",
              reason_of(job, status->state));
     snprintf(status->nodes, sizeof(status->nodes), "%s",

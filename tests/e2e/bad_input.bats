@@ -13,7 +13,7 @@ nothing_left() {
 @test "$SCHED: a missing or unreadable job file" {
     run mlbatch submit nowhere.conf
     [ "$status" -eq 3 ]
-    [[ "$output" == *"nowhere.conf"*"No such file"* ]]
+    [[ "$output" == *"nowhere.conf"*"no such file"* ]]
     run mlbatch submit .
     [ "$status" -eq 3 ]
     nothing_left

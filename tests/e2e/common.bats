@@ -76,8 +76,7 @@ C
 }
 
 @test "$SCHED: a command that does not exist fails with the cause" {
-    run mlbatch submit --wait --job-name=nosuch -- ./no-such-program
-    [ "$status" -eq 127 ]
+    run -127 mlbatch submit --wait --job-name=nosuch -- ./no-such-program
     is_state nosuch.1 failed
     run mlbatch status nosuch
     [[ "$output" == *"./no-such-program"*"No such file or directory"* ]]

@@ -34,26 +34,45 @@ jobs_of() {
     [ "$(jobs_of late.1)" -eq 1 ]
 }
 
+# A killed controller may also forget what it has accepted, since it saves
+# its queue every 5 s only. Then the run must say so, and go again.
+one_or_none() {
+    local run=$1 count
+    count=$(jobs_of "$run")
+    [ "$count" -le 1 ] || return 1
+    if [ "$count" = 1 ]; then
+        mlbatch wait "$run" || return 1
+        is_state "$run" completed
+    elif is_state "$run" completed; then
+        echo "$run ended before the controller forgot it"
+    else
+        mlbatch status "$run"
+        is_state "$run" "not submitted" || is_state "$run" unknown ||
+            return 1
+        mlbatch submit --wait --again "$run" || return 1
+        [ "$(jobs_of "$run")" -eq 1 ] && is_state "$run" completed
+    fi
+}
+
 @test "slurm: the controller is killed during submits: one job or none" {
-    local i codes=() run
+    local i code run
     for i in 1 2 3 4 5 6; do
         mlbatch submit --patience=60s --parsable --job-name=k$i --time=5 -- \
             true > id.$i 2> err.$i &
-        pids[i]=$!
+        local pid=$!
         # Each time at another moment of the submission.
-        [ $((i % 2)) = 1 ] || controller kill
+        until [ -e "$MLBATCH_STORE/runs/k$i.1/script" ]; do :; done
+        for ((j = 0; j < 400 * (i - 1); j++)); do :; done
+        controller kill
         controller start
-        codes[i]=0
-        wait "${pids[i]}" || codes[i]=$?
+        code=0
+        wait "$pid" || code=$?
         run=$(cat id.$i)
-        echo "submit $i: code ${codes[i]}, run '$run', $(cat err.$i)"
-        if [ "${codes[i]}" = 0 ]; then
-            [ "$(jobs_of "$run")" -eq 1 ]
-        else
-            [ "${codes[i]}" = 5 ]
-            [ "$(jobs_of "k$i.1")" -eq 0 ]
-            is_state "k$i.1" "not submitted"
-        fi
+        echo "submit $i: code $code, run '$run', $(cat err.$i)"
+        [ "$code" = 0 ] || { [ "$code" = 5 ] && [ -z "$run" ]; }
+        one_or_none "k$i.1"
+        [ "$(grep -ch '"attempt-start"' "$MLBATCH_STORE/runs/k$i.1/events/"* |
+            awk '{ n += $1 } END { print n }')" = 1 ]
     done
 }
 

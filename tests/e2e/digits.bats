@@ -28,7 +28,7 @@ final_line() {
     h5dump -n "$file" | grep -q /tensors/
     mlbatch checkpoint verify "$file"
     run mlbatch checkpoint list digits
-    [[ "$output" == *step-* ]]
+    [[ "$output" == *"$(basename "$file" | sed 's/step-0*\(.*\)\.h5/\1/')"* ]]
 }
 
 @test "$SCHED: digits gives the same bits on 1, 2 and 4 ranks" {

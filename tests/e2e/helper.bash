@@ -2,6 +2,8 @@
 # What the end-to-end tests share. Expects MLB_BIN (the installed programs)
 # and, for Slurm, the environment of tests/cluster.
 
+bats_require_minimum_version 1.5.0
+
 common_setup() {
     export PATH=$MLB_BIN:$PATH
     export MLBATCH_STORE=$BATS_TEST_TMPDIR/store

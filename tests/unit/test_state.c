@@ -19,6 +19,10 @@
     { .answered = true, .known = true, .state = MLB_STATE_##s, .reason = r,   \
       .exit_code = x }
 
+#define ENDING(s)                                                             \
+    { .answered = true, .known = true, .state = MLB_STATE_RUNNING,            \
+      .ending = MLB_STATE_##s, .exit_code = -1 }
+
 /* Events as NAME [KEY=VALUE]..., separated by ';'. Times count 1, 2, ...;
  * "t=N" is another one, j= job, a= attempt, s= state, x= exit. */
 struct row {
@@ -73,6 +77,10 @@ static const struct row rows[] = {
       "cause" },
     { END("failed", "143"), SAYS(FAILED, "", 1), MLB_STATE_FAILED, 143,
       "cause" },
+    { END("failed", "143"), ENDING(CANCELLED), MLB_STATE_CANCELLED, 143,
+      "cause" },
+    { END("failed", "1"), ENDING(CANCELLED), MLB_STATE_FAILED, 1, "cause" },
+    { START, ENDING(CANCELLED), MLB_STATE_RUNNING, -1, "" },
     { END("failed", "143"), SAYS(COMPLETED, "", 0), MLB_STATE_FAILED, 143,
       "cause" },
     { START "attempt-end a=1 s=failed", SAYS(TIMEOUT, "TimeLimit", 9),
