@@ -10,8 +10,28 @@ common_setup() {
     export MLBATCH_SCHEDULER=${SCHED:-local}
     export HOME=$BATS_TEST_TMPDIR/home
     unset XDG_CONFIG_HOME MLBATCH_CONF
+    [ "$MLBATCH_SCHEDULER" != slurm ] || clean_cluster
     mkdir -p "$HOME" "$BATS_TEST_TMPDIR/work"
     cd "$BATS_TEST_TMPDIR/work" || return 1
+}
+
+# No jobs of earlier tests, and all nodes at work: a controller that was
+# killed gives job ids twice, and drains the node that notices.
+clean_cluster() {
+    scancel --quiet --user=root
+    scancel --quiet --user=nobody
+    until_true 60 no_jobs
+    scontrol update NodeName='node[1-4]' State=RESUME 2> /dev/null || true
+    until_true 60 nodes_idle
+}
+
+no_jobs() {
+    [ -z "$(squeue --noheader --states=all --format=%T |
+        grep -E 'PENDING|RUNNING|COMPLETING|SUSPENDED')" ]
+}
+
+nodes_idle() {
+    [ "$(sinfo --noheader --partition=main --format=%T)" = idle ]
 }
 
 # End what a failed test may have left running in its store.
