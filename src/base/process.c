@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,26 +18,35 @@
 
 #define OUTPUT_LIMIT (64u << 20)
 
-/* What runs in the child: never returns. A failure to start travels to the
- * parent as errno through report, which exec closes. */
-static void child(const struct process_call *call, int out, int errors,
-                  int report)
+/* posix_spawn, not fork: the parent may be large, and what it returns is why
+ * exec failed. */
+static int spawn(const struct process_call *call, int out, int errors,
+                 pid_t *pid)
 {
-    int null = open("/dev/null", O_RDWR);
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
     sigset_t none;
 
     sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    dup2(null, 0);
-    dup2(out >= 0 ? out : null, 1);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    if (out >= 0)
+        posix_spawn_file_actions_adddup2(&actions, out, 1);
+    else
+        posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY,
+                                         0);
     if (errors >= 0)
-        dup2(errors, 2);
-    if (!call->directory || chdir(call->directory) == 0)
-        execvp(call->argv[0], call->argv);
-    int saved = errno;
-    if (write(report, &saved, sizeof(saved)) < 0)
-        _exit(126);
-    _exit(127);
+        posix_spawn_file_actions_adddup2(&actions, errors, 2);
+    if (call->directory)
+        posix_spawn_file_actions_addchdir_np(&actions, call->directory);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    int failed = posix_spawnp(pid, call->argv[0], &actions, &attributes,
+                              call->argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    return failed;
 }
 
 /* Read both pipes to their ends. What is over the limit is read and lost,
@@ -84,21 +94,22 @@ static void close_pair(int fd[2])
 int process_run(const struct process_call *call, int *status,
                 struct mlb_error *err)
 {
-    int out[2] = { -1, -1 }, errors[2] = { -1, -1 }, report[2] = { -1, -1 };
-    int rc = -1, failed = 0;
-    pid_t pid = -1;
+    int out[2] = { -1, -1 }, errors[2] = { -1, -1 }, rc = -1;
+    pid_t pid;
 
-    if (pipe2(report, O_CLOEXEC) < 0 ||
-        (call->out && pipe2(out, O_CLOEXEC) < 0) ||
-        (call->errors && pipe2(errors, O_CLOEXEC) < 0) ||
-        (pid = fork()) < 0) {
+    if ((call->out && pipe2(out, O_CLOEXEC) < 0) ||
+        (call->errors && pipe2(errors, O_CLOEXEC) < 0)) {
         mlb_error_errno(err, MLB_ERR_IO, "cannot start %s", call->argv[0]);
         goto out;
     }
-    if (pid == 0)
-        child(call, out[1], errors[1], report[1]);
-    close(report[1]);
-    report[1] = -1;
+    int failed = spawn(call, out[1], errors[1], &pid);
+    if (failed) {
+        errno = failed;
+        mlb_error_errno(err, failed == ENOENT ? MLB_ERR_NOT_FOUND
+                                              : MLB_ERR_IO,
+                        "cannot run %s", call->argv[0]);
+        goto out;
+    }
     for (int i = 0; i < 2; i++) {
         int *pair = i ? errors : out;
         if (pair[1] >= 0)
@@ -106,18 +117,10 @@ int process_run(const struct process_call *call, int *status,
         pair[1] = -1;
     }
     drain(call, out[0], errors[0]);
-    ssize_t n = read(report[0], &failed, sizeof(failed));
     rc = wait_for(pid, status);
-    if (n == (ssize_t)sizeof(failed)) {
-        errno = failed;
-        rc = mlb_error_errno(err, failed == ENOENT ? MLB_ERR_NOT_FOUND
-                                                   : MLB_ERR_IO,
-                             "cannot run %s", call->argv[0]);
-    }
 out:
     close_pair(out);
     close_pair(errors);
-    close_pair(report);
     return rc;
 }
 

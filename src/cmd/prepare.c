@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "cmd/limits_cache.h"
 #include "cmd/prepare.h"
 #include "store/resolve.h"
 
@@ -105,13 +106,25 @@ void cmd_prepare_run(const struct cmd_context *context,
 static void check_limits(const struct cmd_context *context,
                          struct cmd_prepared *prepared)
 {
+    const struct mlb_scheduler *scheduler = prepared->scheduler;
     struct mlb_limits limits = MLB_LIMITS_INIT;
+    struct mlb_problems doubts = MLB_PROBLEMS_INIT;
+    bool fits = false;
 
-    if (prepared->scheduler->limits &&
-        prepared->scheduler->limits(context->site, &limits, NULL) < 0)
+    if (scheduler->limits && limits_cache_read(scheduler->name, &limits)) {
+        plan_fit(prepared->plan, prepared->job, context->site, &limits,
+                 &doubts);
+        fits = doubts.lines.count == 0;
         limits_clear(&limits);
-    plan_fit(prepared->plan, prepared->job, context->site, &limits,
-             &prepared->problems);
+    }
+    if (!fits) {
+        if (scheduler->limits &&
+            scheduler->limits(context->site, &limits, NULL) == 0)
+            limits_cache_write(scheduler->name, &limits);
+        plan_fit(prepared->plan, prepared->job, context->site, &limits,
+                 &prepared->problems);
+    }
+    problems_clear(&doubts);
     limits_clear(&limits);
 }
 

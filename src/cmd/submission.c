@@ -173,10 +173,10 @@ static int write_text(const struct mlb_run *run, const char *name,
     return rc;
 }
 
-/* All that the node needs must be there before the scheduler hears of it. */
-static int write_run(struct cmd_submission *s,
-                     const struct cmd_context *context,
-                     struct mlb_error *err)
+/* What the node needs: plan, job and script. */
+static int write_files(struct cmd_submission *s,
+                       const struct cmd_context *context,
+                       struct mlb_error *err)
 {
     struct cmd_prepared *p = &s->prepared;
     struct mlb_fields f = MLB_FIELDS_INIT;
@@ -193,20 +193,40 @@ static int write_run(struct cmd_submission *s,
     }
     plan_agent_fields(p->plan, p->job, context->site, &f);
     job_write(p->job, &conf);
-    if (fields_write(&f, plan_path, err) < 0 ||
-        write_text(&s->run, "job.conf", conf.data, 0600, err) < 0 ||
-        write_text(&s->run, "script", p->plan->script, 0700, err) < 0)
-        goto out;
-    if (!s->again &&
-        (run_snapshot(&s->run, p->directory, &p->job->files, err) < 0 ||
-         events_append(s->run.path, "submit", "created",
-                       created_fields(p->job), err) < 0))
-        goto out;
-    rc = 0;
+    if (fields_write(&f, plan_path, err) == 0 &&
+        write_text(&s->run, "job.conf", conf.data, 0600, err) == 0 &&
+        write_text(&s->run, "script", p->plan->script, 0700, err) == 0)
+        rc = 0;
 out:
     fields_clear(&f);
     text_clear(&conf);
     free(plan_path);
+    return rc;
+}
+
+/* All of the run must be there before the scheduler hears of it. The code
+ * is stored by other processes; meanwhile the scheduler's library can be
+ * made ready, which takes as long. */
+static int write_run(struct cmd_submission *s,
+                     const struct cmd_context *context,
+                     struct mlb_error *err)
+{
+    struct cmd_prepared *p = &s->prepared;
+    struct run_snapshot_work work;
+
+    if (s->again)
+        return write_files(s, context, err);
+    if (run_snapshot_begin(&s->run, p->directory, &p->job->files, &work,
+                           err) < 0)
+        return -1;
+    int rc = write_files(s, context, err);
+    if (rc == 0)
+        rc = events_append(s->run.path, "submit", "created",
+                           created_fields(p->job), err);
+    if (rc == 0 && p->scheduler->wake)
+        p->scheduler->wake();
+    if (run_snapshot_end(&work, rc < 0 ? NULL : err) < 0)
+        rc = -1;
     return rc;
 }
 

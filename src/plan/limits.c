@@ -2,6 +2,7 @@
 /* Can the cluster give what the plan asks? */
 #include "config.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,7 +157,10 @@ void plan_fit(const struct mlb_plan *plan, const struct mlb_job *job,
                      "resources.partition: partition \"%s\" takes no jobs "
                      "from you now (it is down, or not for your account)",
                      name);
-    long cpus = plan->tasks_per_node * plan->cpus_per_task;
+    long cpus;
+    if (__builtin_mul_overflow(plan->tasks_per_node, plan->cpus_per_task,
+                               &cpus))
+        cpus = LONG_MAX;
     const struct limit_row rows[] = {
         { "resources.nodes", plan->nodes,
           tighter(tighter(p->nodes, p->max_nodes), s->max_nodes),

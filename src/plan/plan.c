@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,16 +15,26 @@ static long or_default(long value, long fallback)
     return value == MLB_UNSET ? fallback : value;
 }
 
+/* A job is planned even if its check found numbers out of bounds, so that
+ * all that is wrong is told at once. */
+static long product(long a, long b)
+{
+    long result;
+
+    return __builtin_mul_overflow(a, b, &result) ? LONG_MAX : result;
+}
+
 static void set_resources(struct mlb_plan *plan,
                           const struct mlb_resources *r)
 {
     plan->nodes = or_default(r->nodes, 1);
     plan->tasks_per_node = or_default(r->tasks_per_node, 1);
-    plan->tasks = plan->nodes * plan->tasks_per_node;
+    plan->tasks = product(plan->nodes, plan->tasks_per_node);
     plan->cpus_per_task = or_default(r->cpus_per_task, 1);
     plan->gpus_per_task = or_default(r->gpus_per_task, 0);
-    plan->gpus_per_node = plan->gpus_per_task * plan->tasks_per_node;
-    plan->cores = plan->tasks * plan->cpus_per_task;
+    plan->gpus_per_node =
+        product(plan->gpus_per_task, plan->tasks_per_node);
+    plan->cores = product(plan->tasks, plan->cpus_per_task);
     plan->memory_per_node = r->memory_per_node;
     plan->walltime = r->walltime;
     plan->partition = xstrdup(r->partition);
@@ -50,7 +61,7 @@ static void fit_local(struct mlb_plan *plan, const struct mlb_job *job,
                       "all %ld nodes of the job are this machine",
                       plan->nodes);
     }
-    long gpus = plan->tasks * plan->gpus_per_task;
+    long gpus = product(plan->tasks, plan->gpus_per_task);
     if (gpus > context->local_gpus)
         problems_add(problems, job_origin(job, "resources.gpus_per_task"),
                      "resources.gpus_per_task: %ld GPUs in all, but this "
@@ -130,24 +141,26 @@ static void set_environment(struct mlb_plan *plan, const struct mlb_job *job,
 
 /* ${HOME} belongs to the shell and stays, but ${data.trian} can only be a
  * slip: nobody else has names like that. */
-static void check_names(const struct mlb_job *job,
+static void check_names(const struct mlb_job *job, const char *word,
                         const struct mlb_fields *fields,
                         struct mlb_problems *problems)
 {
     static const char start[] = "${data.";
+    const char *p = word;
 
-    for (size_t i = 0; i < job->command.count; i++) {
-        const char *p = strstr(job->command.items[i], start);
-        size_t n = p ? strcspn(p, "}") : 0;
-        if (!p || !p[n])
-            continue;
+    while ((p = strstr(p, start))) {
+        bool meant = p > word && p[-1] == '$';   /* as it is: $${...} */
+        size_t n = strcspn(p, "}");
+        if (!p[n])
+            return;
         char *name = xstrndup(p + 2, n - 2);
-        if (!fields_get(fields, name))
+        if (!meant && !fields_get(fields, name))
             problems_add(problems, job_origin(job, "command"),
                          "command: ${%s} names no data set of this job "
                          "(datasets = ({ name = ...; as = \"%s\"; }))",
                          name, name + strlen("data."));
         free(name);
+        p += n;
     }
 }
 
@@ -241,7 +254,8 @@ struct mlb_plan *plan_create(const struct mlb_job *job,
         find_launch(job, site, plan->scheduler, problems);
     set_fields(&fields, plan, job, context);
     set_environment(plan, job, &fields, context);
-    check_names(job, &fields, problems);
+    for (size_t i = 0; i < job->command.count; i++)
+        check_names(job, job->command.items[i], &fields, problems);
     if (launch)
         expand_all(launch, &fields, &plan->launch);
     expand_all(&job->command, &fields, &plan->command);
@@ -294,8 +308,9 @@ void plan_agent_fields(const struct mlb_plan *plan, const struct mlb_job *job,
     fields_add(out, "run", plan->run);
     fields_add(out, "scheduler", plan->scheduler);
     fields_add(out, "directory", plan->directory);
-    const char *token = strstr(plan->comment, "token=");
-    fields_add(out, "token", token + strlen("token="));
+    /* The run's name may hold the word, too, but no blank. */
+    const char *token = strstr(plan->comment, " token=");
+    fields_add(out, "token", token + strlen(" token="));
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         fields_addf(out, numbers[i].name, "%ld", numbers[i].value);
     for (size_t i = 0; i < plan->launch.count; i++)

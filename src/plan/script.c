@@ -8,6 +8,8 @@
 #include "base/units.h"
 #include "plan/script.h"
 
+#define MiB (1LL << 20)
+
 /* One word of a #SBATCH line. sbatch reads these with quotes and backslashes
  * of its own, near those of a shell: within double quotes only a backslash
  * and the quote need one in front. */
@@ -50,13 +52,18 @@ static void number(struct mlb_text *t, const char *option, long value)
 }
 
 /* File names of sbatch are patterns: a percent sign stands for itself only
- * when doubled. */
+ * when doubled. With a backslash anywhere they are none, and each backslash
+ * takes the next one's meaning away. */
 static void pattern(struct mlb_text *t, const char *option, const char *path)
 {
     struct mlb_text doubled = MLB_TEXT_INIT;
+    char special = strchr(path, '\\') ? '\\' : '%';
 
-    for (const char *s = path; *s; s++)
-        text_addn(&doubled, *s == '%' ? "%%" : s, *s == '%' ? 2 : 1);
+    for (const char *s = path; *s; s++) {
+        text_addn(&doubled, s, 1);
+        if (*s == special)
+            text_addn(&doubled, s, 1);
+    }
     directive(t, option, doubled.data);
     text_clear(&doubled);
 }
@@ -99,7 +106,8 @@ static void add_directives(struct mlb_text *t, const struct mlb_plan *plan)
         number(t, "gpus-per-task", plan->gpus_per_task);
     if (plan->memory_per_node != MLB_UNSET)
         text_addf(t, "#SBATCH --mem=%lldM\n",
-                  (plan->memory_per_node + 1048575) / 1048576);
+                  plan->memory_per_node / MiB +
+                      (plan->memory_per_node % MiB != 0));
     if (plan->walltime != MLB_UNSET) {
         text_add(t, "#SBATCH --time=");
         units_add_clock(t, plan->walltime);

@@ -14,6 +14,8 @@
 #ifndef RUN_RUN_H
 #define RUN_RUN_H
 
+#include <sys/types.h>
+
 #include "base/fields.h"
 #include "base/text.h"
 #include "mlbatch/error.h"
@@ -63,6 +65,18 @@ char *run_path(const struct mlb_run *run, const char *part);
  * file sizes for a moment: no other thread may be writing. */
 int run_snapshot(const struct mlb_run *run, const char *directory,
                  const struct mlb_strings *files, struct mlb_error *err);
+
+/* The same beside other work: begin starts a process for it (-1: it could
+ * not), end waits for that and tells how it went. */
+struct run_snapshot_work {
+    pid_t pid;
+    int report;              /* the reading end of a pipe */
+};
+int run_snapshot_begin(const struct mlb_run *run, const char *directory,
+                       const struct mlb_strings *files,
+                       struct run_snapshot_work *work,
+                       struct mlb_error *err);
+int run_snapshot_end(struct run_snapshot_work *work, struct mlb_error *err);
 
 /* The last submission. id is "" if the scheduler's answer is not known.
  * Job ids are used again (a controller that lost its state, a reinstalled

@@ -17,6 +17,7 @@
 #include "base/files.h"
 #include "base/process.h"
 #include "run/copy.h"
+#include "run/earlier.h"
 #include "run/run.h"
 #include "run/tracked.h"
 
@@ -222,6 +223,12 @@ static void find_commit(struct snapshot *s)
 
 static void store_tree(struct snapshot *s)
 {
+    s->commit = earlier_head(s->top);
+    if (s->commit && earlier_tar(s->run, s->commit))
+        return;
+    free(s->commit);
+    s->commit = NULL;
+
     struct mlb_strings argv = MLB_STRINGS_INIT;
     struct mlb_text errors = MLB_TEXT_INIT;
     struct stat st;

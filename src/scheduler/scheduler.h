@@ -43,6 +43,10 @@ struct mlb_scheduler {
     int (*probe)(const struct mlb_site *site, struct mlb_probe *probe,
                  struct mlb_error *err);
 
+    /* Make its library ready and see that it answers, so that submit is
+     * quick after other work. A failure shows in submit. NULL: no need. */
+    void (*wake)(void);
+
     /* What it can give. NULL: it has no limits but those of the plan. */
     int (*limits)(const struct mlb_site *site, struct mlb_limits *limits,
                   struct mlb_error *err);

@@ -57,6 +57,12 @@ static int probe(const struct mlb_site *site, struct mlb_probe *found,
     return 0;
 }
 
+static void wake(void)
+{
+    if (slurm_enter(NULL) == 0)
+        slurm_leave();
+}
+
 static int submit(const struct mlb_plan *plan, const struct mlb_site *site,
                   char *id, struct mlb_error *err)
 {
@@ -107,6 +113,7 @@ static int cancel(const struct mlb_site *site, const char *id,
 const struct mlb_scheduler scheduler_slurm = {
     .name = "slurm",
     .probe = probe,
+    .wake = wake,
     .limits = slurm_limits,
     .submit = submit,
     .find = slurm_find,

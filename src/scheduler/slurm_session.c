@@ -6,11 +6,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <slurm/slurm_errno.h>
 
@@ -21,8 +24,12 @@
  * files on a network: this is the limit of the trial, in seconds. */
 #define INIT_LIMIT 10
 #define CONTROLLERS_MOST 8
+#define PING_SECONDS 2
 
 static int saved_stderr = -1;
+
+/* A controller that answered a moment ago need not be pinged again. */
+static time_t pinged_at;
 
 /* libslurm's log goes to standard error until a program sets it up by
  * functions that no public header declares. */
@@ -122,6 +129,8 @@ static const struct {
 int slurm_failed(struct mlb_error *err, const char *what, int number)
 {
     enum mlb_errcode code = MLB_ERR_REFUSED;
+
+    pinged_at = 0;               /* whatever it was, look before the next */
     const char *hint = NULL;
 
     for (size_t i = 0; i < sizeof(translations) / sizeof(translations[0]);
@@ -137,20 +146,21 @@ int slurm_failed(struct mlb_error *err, const char *what, int number)
 
 /* ---- the start ---- */
 
-/* Is there anything by which Slurm would be found here? */
-static bool is_set_up(void)
+/* The file by which Slurm is found here, NULL if there is none. */
+static const char *find_conf(void)
 {
     static const char *const usual[] = {
         "/etc/slurm/slurm.conf", "/etc/slurm-llnl/slurm.conf",
         "/run/slurm/conf/slurm.conf", "/usr/local/etc/slurm.conf",
     };
+    const char *named = getenv("SLURM_CONF");
 
-    if (getenv("SLURM_CONF"))
-        return true;
+    if (named)
+        return named;
     for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
         if (files_is_file(usual[i]))
-            return true;
-    return false;
+            return usual[i];
+    return NULL;
 }
 
 /* The first complaint in what libslurm wrote: "PROGRAM: error: WORDS". */
@@ -192,7 +202,7 @@ static int try_init(struct mlb_error *err)
         mlb_error_errno(err, MLB_ERR_IO, "cannot start a process");
     } else if (status != 0) {
         first_words(fd, &words);
-        bool here = is_set_up();
+        bool here = find_conf() != NULL;
         mlb_error_set(err, here ? MLB_ERR_UNREACHABLE : MLB_ERR_UNSUPPORTED,
                       here ? "Slurm's configuration cannot be used: %s"
                            : "no Slurm is set up here: %s",
@@ -202,6 +212,51 @@ static int try_init(struct mlb_error *err)
         close(fd);
     text_clear(&words);
     return pid < 0 || status != 0 ? -1 : 0;
+}
+
+/* The configuration in a line: the same line, the same file. NULL if there
+ * is no file that we know. */
+static char *describe_conf(void)
+{
+    const char *path = find_conf();
+    struct stat st;
+
+    if (!path || stat(path, &st) < 0)
+        return NULL;
+    return xasprintf("%s %lld %lld.%09ld %ju %ld\n", path,
+                     (long long)st.st_size, (long long)st.st_mtim.tv_sec,
+                     st.st_mtim.tv_nsec, (uintmax_t)st.st_ino,
+                     (long)SLURM_VERSION_NUMBER);
+}
+
+static char *stamp_path(void)
+{
+    const char *home = getenv("HOME"), *cache = getenv("XDG_CACHE_HOME");
+
+    if (cache && *cache == '/')
+        return xasprintf("%s/mlbatch/slurm-conf", cache);
+    return home && *home == '/' ? xasprintf("%s/.cache/mlbatch/slurm-conf",
+                                            home)
+                                : NULL;
+}
+
+/* Try it in a child, unless this very configuration did well before. */
+static int try_once(struct mlb_error *err)
+{
+    char *conf = describe_conf(), *path = stamp_path();
+    struct mlb_text known = MLB_TEXT_INIT;
+    int rc = 0;
+
+    if (!conf || !path || files_read(path, 65536, &known, NULL) < 0 ||
+        strcmp(known.data, conf) != 0) {
+        rc = try_init(err);
+        if (rc == 0 && conf && path)
+            files_publish(path, conf, strlen(conf), 0600, NULL);
+    }
+    text_clear(&known);
+    free(conf);
+    free(path);
+    return rc;
 }
 
 static int make_ready(struct mlb_error *err)
@@ -215,7 +270,7 @@ static int make_ready(struct mlb_error *err)
     if (path && *path && !files_is_file(path))
         return mlb_error_set(err, MLB_ERR_UNREACHABLE,
                              "SLURM_CONF names %s, which is not there", path);
-    if (try_init(err) < 0)
+    if (try_once(err) < 0)
         return -1;
     silence_all();
     slurm_init(NULL);
@@ -229,6 +284,8 @@ int slurm_enter(struct mlb_error *err)
     if (make_ready(err) < 0)
         return -1;
     silence_all();
+    if (pinged_at && time(NULL) - pinged_at < PING_SECONDS)
+        return 0;
     /* Other calls try for MessageTimeout (10 s by default, some of them
      * twice) while nobody listens; a ping says so within a millisecond. A
      * controller that listens and is silent costs MessageTimeout even so:
@@ -237,8 +294,10 @@ int slurm_enter(struct mlb_error *err)
     errno = 0;
     int first = 0;
     for (int i = 0; i < CONTROLLERS_MOST; i++) {
-        if (slurm_ping(i) == SLURM_SUCCESS)
+        if (slurm_ping(i) == SLURM_SUCCESS) {
+            pinged_at = time(NULL);
             return 0;
+        }
         if (i == 0)
             first = errno;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Time two commands in turn: A B A B ...
  *
- *     pair COUNT A [ARGUMENT...] -- B [ARGUMENT...]
+ *     pair COUNT A [ARGUMENT...] versus B [ARGUMENT...]
  *
  * Prints, as medians over the pairs, seconds of A, seconds of B, A/B and
  * A - B. Pairing is what makes the ratio hold on a machine whose speed
@@ -69,10 +69,10 @@ int main(int argc, char **argv)
     long count = argc > 3 ? atol(argv[1]) : 0;
     char **b = argv + 2;
 
-    while (*b && strcmp(*b, "--") != 0)
+    while (*b && strcmp(*b, "versus") != 0)
         b++;
     if (count < 1 || !*b || !b[1]) {
-        fputs("usage: pair COUNT A... -- B...\n", stderr);
+        fputs("usage: pair COUNT A... versus B...\n", stderr);
         return 2;
     }
     *b++ = NULL;
