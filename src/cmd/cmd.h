@@ -39,6 +39,16 @@ void cmd_close(struct cmd_context *context);
 /* Parse with cmd's argp; on failure argp ends the program with status 2. */
 void cmd_parse(const struct argp *argp, int argc, char **argv, void *input);
 
+/* For the parser of a command that takes one RUN: its name to *run, and the
+ * errors of none and of more. ARGP_ERR_UNKNOWN for any other key. */
+error_t cmd_parse_run(int key, char *arg, struct argp_state *state,
+                      const char **run);
+
+/* Sleep until something that inotify watches was written, at most ms
+ * milliseconds: on a network file system the writer is another machine, and
+ * inotify hears nothing. */
+void cmd_wait_for_news(int inotify, int ms);
+
 /* "mlbatch: text" on standard error; returns err->code for exit. */
 int cmd_fail(const struct mlb_error *err);
 /* All problems on standard error; returns MLB_ERR_BAD_INPUT. */
@@ -69,6 +79,10 @@ void cmd_runs_query(const struct cmd_context *context, struct cmd_run *runs,
 /* Find, read and query one run by what the user typed. */
 int cmd_run_get(const struct cmd_context *context, const char *which,
                 struct cmd_run *run, struct mlb_error *err);
+
+/* The path of the newest checkpoint by its name, which is not yet to say
+ * that it is sound; NULL if there is none. Caller frees. */
+char *cmd_newest_checkpoint(const struct mlb_run *run);
 
 /* Wait for the end of a run; tells changes of state on standard error
  * unless quiet. Returns the job's exit code, or 1 if it failed without. */

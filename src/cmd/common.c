@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,32 @@ void cmd_parse(const struct argp *argp, int argc, char **argv, void *input)
     /* In order, so that what stands before "--" can be told from the command
      * after it. */
     argp_parse(argp, argc, argv, ARGP_IN_ORDER, NULL, input);
+}
+
+error_t cmd_parse_run(int key, char *arg, struct argp_state *state,
+                      const char **run)
+{
+    switch (key) {
+    case ARGP_KEY_ARG:
+        if (*run)
+            argp_error(state, "one run at a time");
+        *run = arg;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "which run? (\"mlbatch list\" shows them)");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+void cmd_wait_for_news(int inotify, int ms)
+{
+    struct pollfd fd = { .fd = inotify, .events = POLLIN };
+    char events[4096];
+
+    if (poll(&fd, 1, ms) > 0 && read(inotify, events, sizeof(events)) < 0)
+        poll(NULL, 0, ms);
 }
 
 int cmd_fail(const struct mlb_error *err)

@@ -48,10 +48,11 @@ static void take_options(int argc, char **argv, struct cmd_options *options,
     }
 }
 
-/* A run's name stands for its checkpoints, also where a file is called the
- * same: programs often are. A path has a slash or ends in .h5. */
+/* A run's name stands for its checkpoints (for show: the newest), also where
+ * a file is called the same: programs often are. A path has a slash or ends
+ * in .h5. */
 static int name_to_path(const struct cmd_context *context, char *word,
-                        char **path, struct mlb_error *err)
+                        bool newest, char **path, struct mlb_error *err)
 {
     struct mlb_run run = MLB_RUN_INIT;
     const char *dot = strrchr(word, '.');
@@ -61,9 +62,11 @@ static int name_to_path(const struct cmd_context *context, char *word,
         return 0;
     }
     int rc = run_find(context->store, word, &run, err);
-    if (rc == 0)
+    if (rc == 0 && newest)
+        *path = cmd_newest_checkpoint(&run);
+    if (rc == 0 && !*path)
         *path = run_path(&run, "checkpoints");
-    else if (files_is_dir(word)) {
+    if (rc < 0 && files_is_dir(word)) {
         *path = xstrdup(word);
         rc = 0;
     }
@@ -90,7 +93,9 @@ static int hand_over(const char *group, int argc, char **argv)
     for (size_t i = 0; i < rest.count; i++) {
         char *path = NULL;
         bool is_run = checkpoint && i > 0 && rest.items[i][0] != '-';
-        if (is_run && name_to_path(&context, rest.items[i], &path, &err) < 0) {
+        if (is_run && name_to_path(&context, rest.items[i],
+                                   strcmp(rest.items[0], "show") == 0, &path,
+                                   &err) < 0) {
             code = cmd_fail(&err);
             break;
         }

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
@@ -55,16 +54,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (units_parse_long(arg, 0, 99999999, &a->rank, &err) < 0)
             argp_error(state, "--rank: %s", err.text);
         return 0;
-    case ARGP_KEY_ARG:
-        if (a->run)
-            argp_error(state, "one run at a time");
-        a->run = arg;
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        argp_error(state, "which run? (\"mlbatch list\" shows them)");
-        return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return cmd_parse_run(key, arg, state, &a->run);
     }
 }
 
@@ -86,16 +77,6 @@ static int copy_news(int fd, struct mlb_error *err)
             return mlb_error_errno(err, MLB_ERR_IO, "standard output");
         any = 1;
     }
-}
-
-static void wait_for_news(int inotify)
-{
-    struct pollfd fd = { .fd = inotify, .events = POLLIN };
-    char events[4096];
-
-    if (poll(&fd, 1, LOOK_MS) > 0 &&
-        read(inotify, events, sizeof(events)) < 0)
-        poll(NULL, 0, LOOK_MS);
 }
 
 /* The log tells of the end at once; the scheduler, asked seldom, of a run
@@ -131,7 +112,7 @@ static int follow(const struct cmd_context *context, struct cmd_run *run,
             rc = copy_news(fd, err);
         if (rc < 0 || ended)
             break;
-        wait_for_news(inotify);
+        cmd_wait_for_news(inotify, LOOK_MS);
     }
     if (fd >= 0)
         close(fd);

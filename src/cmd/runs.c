@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/files.h"
 #include "cmd/cmd.h"
 
 void cmd_run_clear(struct cmd_run *run)
@@ -111,4 +112,22 @@ int cmd_run_get(const struct cmd_context *context, const char *which,
         return -1;
     cmd_runs_query(context, run, 1);
     return 0;
+}
+
+char *cmd_newest_checkpoint(const struct mlb_run *run)
+{
+    struct mlb_strings names = MLB_STRINGS_INIT;
+    char *directory = run_path(run, "checkpoints"), *path = NULL;
+
+    /* The numbers have leading zeros: the order of names is theirs. */
+    files_list(directory, &names, NULL);
+    for (size_t i = names.count; !path && i-- > 0;) {
+        const char *dot = strrchr(names.items[i], '.');
+        if (strncmp(names.items[i], "step-", 5) == 0 && dot &&
+            strcmp(dot, ".h5") == 0)
+            path = xasprintf("%s/%s", directory, names.items[i]);
+    }
+    strings_clear(&names);
+    free(directory);
+    return path;
 }

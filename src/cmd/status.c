@@ -33,16 +33,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'j':
         a->json = true;
         return 0;
-    case ARGP_KEY_ARG:
-        if (a->run)
-            argp_error(state, "one run at a time");
-        a->run = arg;
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        argp_error(state, "which run? (\"mlbatch list\" shows them)");
-        return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return cmd_parse_run(key, arg, state, &a->run);
     }
 }
 
@@ -72,24 +64,11 @@ static json_t *time_json(double time)
 
 static json_t *newest_checkpoint(const struct mlb_run *run)
 {
-    struct mlb_strings names = MLB_STRINGS_INIT;
-    char *directory = run_path(run, "checkpoints");
-    json_t *newest = json_null();
+    char *path = cmd_newest_checkpoint(run);
+    json_t *value = json_text(path);
 
-    files_list(directory, &names, NULL);
-    for (size_t i = names.count; i-- > 0;) {
-        const char *dot = strrchr(names.items[i], '.');
-        if (strncmp(names.items[i], "step-", 5) == 0 && dot &&
-            strcmp(dot, ".h5") == 0) {
-            char *path = xasprintf("%s/%s", directory, names.items[i]);
-            newest = json_text(path);
-            free(path);
-            break;
-        }
-    }
-    strings_clear(&names);
-    free(directory);
-    return newest;
+    free(path);
+    return value;
 }
 
 static json_t *file_json(const struct mlb_run *run, const char *name)

@@ -2,7 +2,6 @@
 /* mlbatch wait, and submit --wait: to the end of a run. */
 #include "config.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -41,17 +40,6 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Sleep until something is written to the run's log, at most LOOK_MS. */
-static void wait_for_news(int inotify)
-{
-    struct pollfd fd = { .fd = inotify, .events = POLLIN };
-    char events[4096];
-
-    if (poll(&fd, 1, LOOK_MS) > 0 &&
-        read(inotify, events, sizeof(events)) < 0)
-        poll(NULL, 0, LOOK_MS);
-}
-
 static void tell(const struct cmd_run *run, struct mlb_run_state *told)
 {
     const struct mlb_run_state *s = &run->state;
@@ -75,7 +63,7 @@ static void wait_for_record(struct cmd_run *run, int inotify)
         const struct mlb_event *sealed = events_last(&run->events, "sealed");
         if (!end || (sealed && sealed > end))
             return;
-        wait_for_news(inotify);
+        cmd_wait_for_news(inotify, LOOK_MS);
         if (cmd_run_read(run, NULL) < 0)
             return;
     }
@@ -123,7 +111,7 @@ int cmd_wait_for(const struct cmd_context *context, const char *which,
         }
         if (state_is_final(run.state.state) || lost == LOST_ENOUGH)
             break;
-        wait_for_news(inotify);
+        cmd_wait_for_news(inotify, LOOK_MS);
     }
     code = final_code(&run.state);
     wait_for_record(&run, inotify);
@@ -150,16 +138,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case 'q':
         a->quiet = true;
         return 0;
-    case ARGP_KEY_ARG:
-        if (a->run)
-            argp_error(state, "one run at a time");
-        a->run = arg;
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        argp_error(state, "which run? (\"mlbatch list\" shows them)");
-        return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return cmd_parse_run(key, arg, state, &a->run);
     }
 }
 
