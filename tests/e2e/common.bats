@@ -6,7 +6,7 @@ load helper
 setup() { common_setup; }
 teardown() { common_teardown; }
 
-@test "$SCHED: submit --wait passes the job's exit code" {
+@test "$SCHED$MLB_WHO: submit --wait passes the job's exit code" {
     run mlbatch submit --wait --parsable -- sh -c 'exit 0'
     [ "$status" -eq 0 ]
     run mlbatch submit --wait --parsable --job-name=three -- sh -c 'exit 3'
@@ -14,7 +14,7 @@ teardown() { common_teardown; }
     is_state three.1 failed
 }
 
-@test "$SCHED: --parsable prints the run's name alone" {
+@test "$SCHED$MLB_WHO: --parsable prints the run's name alone" {
     run --separate-stderr mlbatch submit --parsable --job-name=x -- true
     [ "$status" -eq 0 ]
     [ "$output" = x.1 ]
@@ -24,7 +24,7 @@ teardown() { common_teardown; }
     mlbatch wait x.2
 }
 
-@test "$SCHED: logs hold the output of each rank, and -f ends with the run" {
+@test "$SCHED$MLB_WHO: logs hold the output of each rank, and -f ends with the run" {
     cat > ranks.conf <<'C'
 name = "two";
 command = "echo rank $RANK of $WORLD_SIZE local $LOCAL_RANK; echo err >&2";
@@ -40,7 +40,7 @@ C
     [ "${lines[0]}" = "rank 1 of 2 local 1" ]
 }
 
-@test "$SCHED: status, list and logs -f tell the truth while it runs" {
+@test "$SCHED$MLB_WHO: status, list and logs -f tell the truth while it runs" {
     mkfifo gate
     mlbatch submit --job-name=gated --time=5 -- \
         sh -c "echo begun; cat '$PWD/gate'; echo over"
@@ -61,7 +61,7 @@ C
     [[ "$output" != *gated.1* ]]
 }
 
-@test "$SCHED: cancel ends a run, and says who did it" {
+@test "$SCHED$MLB_WHO: cancel ends a run, and says who did it" {
     mlbatch submit --job-name=endless --time=5 -- sleep 600
     until_true 30 is_state endless.1 running
     mlbatch cancel endless
@@ -75,14 +75,14 @@ C
     [[ "$output" == *"has ended already"* ]]
 }
 
-@test "$SCHED: a command that does not exist fails with the cause" {
+@test "$SCHED$MLB_WHO: a command that does not exist fails with the cause" {
     run -127 mlbatch submit --wait --job-name=nosuch -- ./no-such-program
     is_state nosuch.1 failed
     run mlbatch status nosuch
     [[ "$output" == *"./no-such-program"*"No such file or directory"* ]]
 }
 
-@test "$SCHED: a rank killed by a signal is named" {
+@test "$SCHED$MLB_WHO: a rank killed by a signal is named" {
     cat > die.conf <<'C'
 name = "die";
 command = "if [ $RANK = 1 ]; then kill -SEGV $$; fi; sleep 60";
@@ -96,14 +96,14 @@ C
     [[ "$output" == *"rank 1"*"signal 11"* ]]
 }
 
-@test "$SCHED: any bytes arrive exactly in argv, environment and paths" {
+@test "$SCHED$MLB_WHO: any bytes arrive exactly in argv, environment and paths" {
     cp "$MLB_HELPERS/dump" dump
     run /usr/bin/python3 "$MLB_TOP/tests/e2e/bytes.py" 20
     echo "$output"
     [ "$status" -eq 0 ]
 }
 
-@test "$SCHED: the run holds job, script, code and record" {
+@test "$SCHED$MLB_WHO: the run holds job, script, code and record" {
     git init -q . && git config user.email t@example.org &&
         git config user.name t
     echo one > model.txt
@@ -121,7 +121,7 @@ C
     mlbatch plan "$dir/job.conf"
 }
 
-@test "$SCHED: submit --again goes on under the same run" {
+@test "$SCHED$MLB_WHO: submit --again goes on under the same run" {
     run mlbatch submit --wait --job-name=twice -- sh -c 'test -e ok'
     [ "$status" -eq 1 ]
     touch ok
@@ -135,7 +135,7 @@ C
     [ "${#lines[@]}" -eq 2 ]
 }
 
-@test "$SCHED: a launcher of one's own, from a site file" {
+@test "$SCHED$MLB_WHO: a launcher of one's own, from a site file" {
     cat > site.conf <<'C'
 launchers = ({ name = "twice"; help = "starts two, one after the other";
     slurm = ["sh", "-c", "\"$1\" task \"$2\" && \"$1\" task \"$2\"", "sh",

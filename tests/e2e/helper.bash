@@ -18,8 +18,8 @@ common_setup() {
 # No jobs of earlier tests, and all nodes at work: a controller that was
 # killed gives job ids twice, and drains the node that notices.
 clean_cluster() {
-    scancel --quiet --user=root
-    scancel --quiet --user=nobody
+    scancel --quiet --user=root 2> /dev/null || true
+    scancel --quiet --user=nobody 2> /dev/null || true
     until_true 60 no_jobs
     scontrol update NodeName='node[1-4]' State=RESUME 2> /dev/null || true
     until_true 60 nodes_idle
