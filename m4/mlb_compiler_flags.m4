@@ -5,7 +5,7 @@
 # builds with the address and undefined behaviour sanitizers.
 AC_DEFUN([MLB_COMPILER_FLAGS], [
     MLB_CFLAGS="-std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes \
--Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla"
+-Wmissing-prototypes -Wpointer-arith -Wvla"
     # What a program does not use it should not load: start-up time counts.
     MLB_LDFLAGS="-Wl,--as-needed"
     AC_ARG_ENABLE([werror],

@@ -57,7 +57,7 @@ static int command_help(const struct cmd_row *row)
 
 int cmd_help(int argc, char **argv)
 {
-    if (argc < 2) {
+    if (argc < 2 || strcmp(argv[1], "--help") == 0) {
         overview();
         return 0;
     }

@@ -80,8 +80,10 @@ static int find_lost(struct cmd_submission *s,
     if (fields_read(&old, path, err) == 0) {
         const char *token = fields_get(&old, "token");
         free(p->plan->comment);
+        free(p->plan->token);
+        p->plan->token = xstrdup(token ? token : "");
         p->plan->comment = xasprintf("mlbatch run=%s token=%s", s->run.id,
-                                     token ? token : "");
+                                     p->plan->token);
         found = p->scheduler->find(p->plan, context->site, s->id, err);
     }
     fields_clear(&old);
@@ -94,11 +96,10 @@ static int write_submission(const struct cmd_submission *s,
 {
     struct mlb_fields f = MLB_FIELDS_INIT;
     char *path = run_path(&s->run, "submission");
-    const char *token = strstr(s->prepared.plan->comment, "token=") + 6;
 
     fields_add(&f, "scheduler", s->prepared.plan->scheduler);
     fields_add(&f, "id", s->id);
-    fields_add(&f, "token", token);
+    fields_add(&f, "token", s->prepared.plan->token);
     int rc = fields_write(&f, path, err);
     if (rc == 0)
         rc = events_append(s->run.path, "submit", "submitted",

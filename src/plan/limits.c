@@ -142,9 +142,11 @@ void plan_fit(const struct mlb_plan *plan, const struct mlb_job *job,
         .memory_per_node = MLB_UNSET,
     };
     const struct mlb_partition *p = find_partition(limits, plan->partition);
+    /* Slurm takes a list, and the first that will do: for it to judge. */
+    bool list = plan->partition && strchr(plan->partition, ',');
 
     check_account(plan, job, limits, problems);
-    if (!p && plan->partition && limits->partition_count > 0) {
+    if (!p && !list && plan->partition && limits->partition_count > 0) {
         unknown_partition(plan, job, limits, problems);
         return;
     }

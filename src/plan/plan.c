@@ -236,6 +236,7 @@ struct mlb_plan *plan_create(const struct mlb_job *job,
         .run = xstrdup(context->run),
         .run_dir = xstrdup(context->run_dir),
         .name = shown_name(job->name),
+        .token = xstrdup(context->token),
         .comment = xasprintf("mlbatch run=%s token=%s", context->run,
                              context->token),
         .directory = xstrdup(context->directory),
@@ -274,7 +275,7 @@ void plan_destroy(struct mlb_plan *plan)
     if (!plan)
         return;
     char *owned[] = { plan->scheduler, plan->run, plan->run_dir, plan->name,
-                      plan->comment, plan->directory, plan->output,
+                      plan->token, plan->comment, plan->directory, plan->output,
                       plan->partition, plan->account, plan->constraint,
                       plan->script };
     for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
@@ -309,8 +310,7 @@ void plan_agent_fields(const struct mlb_plan *plan, const struct mlb_job *job,
     fields_add(out, "scheduler", plan->scheduler);
     fields_add(out, "directory", plan->directory);
     /* The run's name may hold the word, too, but no blank. */
-    const char *token = strstr(plan->comment, " token=");
-    fields_add(out, "token", token + strlen(" token="));
+    fields_add(out, "token", plan->token);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         fields_addf(out, numbers[i].name, "%ld", numbers[i].value);
     for (size_t i = 0; i < plan->launch.count; i++)

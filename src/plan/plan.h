@@ -29,6 +29,7 @@ struct mlb_plan_context {
 struct mlb_plan {
     char *scheduler, *run, *run_dir;
     char *name;                  /* what the scheduler shows */
+    char *token;                 /* unguessable identity of the submission */
     char *comment;               /* carries run and token */
     char *directory;
     char *output;                /* log of the batch step */
@@ -61,6 +62,9 @@ void plan_destroy(struct mlb_plan *plan);
  * env (each "NAME=value"). */
 void plan_agent_fields(const struct mlb_plan *plan, const struct mlb_job *job,
                        const struct mlb_site *site, struct mlb_fields *out);
+
+/* path as one of sbatch's file name patterns that means just it. Added. */
+void pattern_add(struct mlb_text *out, const char *path);
 
 /* Expand ${name} of fields in text, added to out. An unknown name stays as
  * it is ("${HOME}" belongs to the shell), and $${run} gives ${run}. */

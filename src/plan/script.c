@@ -54,16 +54,22 @@ static void number(struct mlb_text *t, const char *option, long value)
 /* File names of sbatch are patterns: a percent sign stands for itself only
  * when doubled. With a backslash anywhere they are none, and each backslash
  * takes the next one's meaning away. */
-static void pattern(struct mlb_text *t, const char *option, const char *path)
+void pattern_add(struct mlb_text *out, const char *path)
 {
-    struct mlb_text doubled = MLB_TEXT_INIT;
     char special = strchr(path, '\\') ? '\\' : '%';
 
     for (const char *s = path; *s; s++) {
-        text_addn(&doubled, s, 1);
+        text_addn(out, s, 1);
         if (*s == special)
-            text_addn(&doubled, s, 1);
+            text_addn(out, s, 1);
     }
+}
+
+static void pattern(struct mlb_text *t, const char *option, const char *path)
+{
+    struct mlb_text doubled = MLB_TEXT_INIT;
+
+    pattern_add(&doubled, path);
     directive(t, option, doubled.data);
     text_clear(&doubled);
 }

@@ -28,14 +28,6 @@ long local_cores(const struct mlb_site *site)
     return sysconf(_SC_NPROCESSORS_ONLN);   /* over 1024 processors */
 }
 
-const char *local_token(const struct mlb_plan *plan)
-{
-    static const char word[] = "token=";
-    const char *p = strstr(plan->comment, word);
-
-    return p ? p + strlen(word) : plan->comment;
-}
-
 char *local_store(const struct mlb_plan *plan)
 {
     char *store = xstrdup(plan->run_dir);
@@ -70,7 +62,7 @@ static int read_id(const char *id, long *number)
 static int find_claim(const struct mlb_plan *plan, char *id)
 {
     struct mlb_fields claim = MLB_FIELDS_INIT;
-    char *path = xasprintf("%s/claims/%s", plan->run_dir, local_token(plan));
+    char *path = xasprintf("%s/claims/%s", plan->run_dir, plan->token);
     int found = 0;
 
     if (fields_read(&claim, path, NULL) == 0 && fields_get(&claim, "job")) {
@@ -94,7 +86,7 @@ static int find(const struct mlb_plan *plan, const struct mlb_site *site,
     if (found < 0)
         return -1;
     for (size_t i = 0; i < queue.count && !found; i++)
-        if (strcmp(queue.tickets[i].token, local_token(plan)) == 0) {
+        if (strcmp(queue.tickets[i].token, plan->token) == 0) {
             local_write_id(id, queue.tickets[i].number);
             found = 1;
         }

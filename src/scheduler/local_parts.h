@@ -7,9 +7,7 @@
 #include "scheduler/scheduler.h"
 
 /* ---- local.c ---- */
-/* The plan's token, and its store: its run is STORE/runs/NAME.N. The caller
- * frees the store. */
-const char *local_token(const struct mlb_plan *plan);
+/* The plan's store: its run is STORE/runs/NAME.N. The caller frees. */
 char *local_store(const struct mlb_plan *plan);
 /* "HOST:TICKET" into SCHEDULER_ID_SIZE bytes. */
 void local_write_id(char *id, long number);

@@ -94,7 +94,7 @@ static int take_ticket(struct newcomer *job, struct mlb_error *err)
     struct queue queue;
 
     job->ticket.run = xstrdup(job->plan->run);
-    job->ticket.token = xstrdup(local_token(job->plan));
+    job->ticket.token = xstrdup(job->plan->token);
     job->ticket.cores = job->plan->cores;
     job->ticket.gpus = job->plan->tasks * job->plan->gpus_per_task;
     if (queue_open(&queue, job->store, err) < 0)

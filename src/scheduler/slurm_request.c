@@ -95,8 +95,7 @@ static char *keep_pattern(struct slurm_request *r, const char *path)
 {
     struct mlb_text t = MLB_TEXT_INIT;
 
-    for (const char *s = path; *s; s++)
-        text_addn(&t, *s == '%' ? "%%" : s, *s == '%' ? 2 : 1);
+    pattern_add(&t, path);
     char *kept = slurm_request_keep(r, t.data);
     text_clear(&t);
     return kept;

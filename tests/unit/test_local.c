@@ -50,6 +50,7 @@ static struct mlb_plan make_plan(const struct wish *wish)
         .gpus_per_task = wish->gpus,
         .run = xasprintf("r.%d", n),
         .run_dir = xasprintf("%s/runs/r.%d", t.store, n),
+        .token = xasprintf("tok%d", n),
         .comment = xasprintf("mlbatch run=r.%d token=tok%d", n, n),
         .directory = xstrdup("/tmp"),
     };
@@ -70,6 +71,7 @@ static void free_plan(struct mlb_plan *plan)
 {
     free(plan->run);
     free(plan->run_dir);
+    free(plan->token);
     free(plan->comment);
     free(plan->directory);
     free(plan->output);
