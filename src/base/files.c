@@ -2,10 +2,12 @@
 /* Files that are whole or not there: atomic publish, reading, directories. */
 #include "config.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,32 +59,39 @@ int files_sync_dir(const char *path, struct mlb_error *err)
     return rc;
 }
 
-/* A temporary file beside path, written and synced. Its name goes to *tmp
- * (caller frees and, on failure of what follows, unlinks). */
-static int write_beside(const char *path, const void *bytes, size_t length,
-                        mode_t mode, char **tmp, struct mlb_error *err)
+/* A temporary file beside the item's path, written but not yet synced: its
+ * descriptor, or -1 and no file left. Its name goes to *tmp (caller frees,
+ * and unlinks if it comes to nothing). */
+static int write_beside(const struct files_item *item, char **tmp,
+                        struct mlb_error *err)
 {
-    static unsigned serial;
-    *tmp = xasprintf("%s.tmp-%s-%ld-%u", path, process_host(),
-                     (long)getpid(), serial++);
+    static atomic_uint serial;
+    *tmp = xasprintf("%s.tmp-%s-%ld-%u", item->path, process_host(),
+                     (long)getpid(), atomic_fetch_add(&serial, 1));
     int fd = open(*tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-                  mode);
+                  item->mode);
     if (fd < 0)
         return mlb_error_errno(err, MLB_ERR_IO, "cannot create %s", *tmp);
-    int rc = files_write_all(fd, bytes, length);
-    if (rc == 0)
-        rc = fsync(fd);
-    int saved = errno;
+    if (files_write_all(fd, item->bytes, item->length) == 0)
+        return fd;
+    mlb_error_errno(err, MLB_ERR_IO, "cannot write %s", item->path);
+    close(fd);
+    unlink(*tmp);
+    return -1;
+}
+
+/* On disk, and closed. */
+static int settle(int fd, const char *path, struct mlb_error *err)
+{
+    int rc = fsync(fd), saved = errno;
+
     if (close(fd) < 0 && rc == 0) {
         rc = -1;
         saved = errno;
     }
-    if (rc < 0) {
-        unlink(*tmp);
-        errno = saved;
-        mlb_error_errno(err, MLB_ERR_IO, "cannot write %s", path);
-    }
-    return rc;
+    errno = saved;
+    return rc < 0 ? mlb_error_errno(err, MLB_ERR_IO, "cannot write %s", path)
+                  : 0;
 }
 
 static int sync_parent(const char *path, struct mlb_error *err)
@@ -94,40 +103,63 @@ static int sync_parent(const char *path, struct mlb_error *err)
     return rc;
 }
 
+int files_publish_set(const struct files_item *items, size_t count,
+                      struct mlb_error *err)
+{
+    int fds[FILES_SET_MAX], rc = 0;
+    char *tmp[FILES_SET_MAX] = { NULL };
+    size_t written = 0, renamed = 0;
+
+    assert(count > 0 && count <= FILES_SET_MAX);
+    for (; rc == 0 && written < count; written += rc == 0) {
+        fds[written] = write_beside(&items[written], &tmp[written], err);
+        rc = fds[written] < 0 ? -1 : 0;
+    }
+    for (size_t i = 0; i < written; i++)
+        if (settle(fds[i], items[i].path, rc < 0 ? NULL : err) < 0)
+            rc = -1;
+    for (; rc == 0 && renamed < count; renamed += rc == 0)
+        if (rename(tmp[renamed], items[renamed].path) < 0)
+            rc = mlb_error_errno(err, MLB_ERR_IO, "cannot rename to %s",
+                                 items[renamed].path);
+    for (size_t i = renamed; i < written; i++)
+        unlink(tmp[i]);
+    for (size_t i = 0; i < count; i++)
+        free(tmp[i]);
+    return rc < 0 ? -1 : sync_parent(items[0].path, err);
+}
+
 int files_publish(const char *path, const void *bytes, size_t length,
                   mode_t mode, struct mlb_error *err)
 {
-    char *tmp = NULL;
-    int rc = write_beside(path, bytes, length, mode, &tmp, err);
+    const struct files_item item = { path, bytes, length, mode };
 
-    if (rc == 0 && rename(tmp, path) < 0) {
-        rc = mlb_error_errno(err, MLB_ERR_IO, "cannot rename to %s", path);
-        unlink(tmp);
-    }
-    if (rc == 0)
-        rc = sync_parent(path, err);
-    free(tmp);
-    return rc;
+    return files_publish_set(&item, 1, err);
 }
 
 int files_publish_new(const char *path, const void *bytes, size_t length,
                       mode_t mode, struct mlb_error *err)
 {
+    const struct files_item item = { path, bytes, length, mode };
     char *tmp = NULL;
-    int rc = write_beside(path, bytes, length, mode, &tmp, err);
+    int fd = write_beside(&item, &tmp, err), rc = -1;
 
+    if (fd < 0)
+        goto out;
+    rc = settle(fd, path, err);
     if (rc == 0) {
         /* link, unlike rename, never replaces. */
         rc = link(tmp, path);
         if (rc < 0)
             mlb_error_errno(err, errno == EEXIST ? MLB_ERR_FAILED : MLB_ERR_IO,
                             "cannot create %s", path);
-        int saved = errno;
-        unlink(tmp);
-        errno = saved;
     }
+    int saved = errno;
+    unlink(tmp);
+    errno = saved;
     if (rc == 0)
         rc = sync_parent(path, err);
+out:
     free(tmp);
     return rc;
 }

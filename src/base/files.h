@@ -15,6 +15,19 @@
 int files_publish(const char *path, const void *bytes, size_t length,
                   mode_t mode, struct mlb_error *err);
 
+/* The same for several files of one directory, with one wait for the disk
+ * rather than one for each. On failure the first few may be published, each
+ * of them whole. */
+#define FILES_SET_MAX 8
+struct files_item {
+    const char *path;
+    const void *bytes;
+    size_t length;
+    mode_t mode;
+};
+int files_publish_set(const struct files_item *items, size_t count,
+                      struct mlb_error *err);
+
 /* As files_publish, but fail with MLB_ERR_FAILED and errno EEXIST if path
  * is there already: of two callers exactly one wins. */
 int files_publish_new(const char *path, const void *bytes, size_t length,

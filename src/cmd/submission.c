@@ -164,16 +164,6 @@ static json_t *created_fields(const struct mlb_job *job)
                      "job", json_text(job->name));
 }
 
-static int write_text(const struct mlb_run *run, const char *name,
-                      const char *text, mode_t mode, struct mlb_error *err)
-{
-    char *path = run_path(run, name);
-    int rc = files_publish(path, text, strlen(text), mode, err);
-
-    free(path);
-    return rc;
-}
-
 /* What the node needs: plan, job and script. */
 static int write_files(struct cmd_submission *s,
                        const struct cmd_context *context,
@@ -181,8 +171,10 @@ static int write_files(struct cmd_submission *s,
 {
     struct cmd_prepared *p = &s->prepared;
     struct mlb_fields f = MLB_FIELDS_INIT;
-    struct mlb_text conf = MLB_TEXT_INIT;
-    char *plan_path = run_path(&s->run, "plan");
+    struct mlb_text conf = MLB_TEXT_INIT, plan = MLB_TEXT_INIT;
+    char *paths[] = { run_path(&s->run, "job.conf"),
+                      run_path(&s->run, "script"),
+                      run_path(&s->run, "plan") };
     int rc = -1;
 
     cmd_prepare_run(context, p, &s->run);
@@ -193,32 +185,38 @@ static int write_files(struct cmd_submission *s,
         goto out;
     }
     plan_agent_fields(p->plan, p->job, context->site, &f);
+    fields_format(&f, &plan);
     job_write(p->job, &conf);
-    if (fields_write(&f, plan_path, err) == 0 &&
-        write_text(&s->run, "job.conf", conf.data, 0600, err) == 0 &&
-        write_text(&s->run, "script", p->plan->script, 0700, err) == 0)
-        rc = 0;
+    const struct files_item items[] = {
+        { paths[0], conf.data, conf.length, 0600 },
+        { paths[1], p->plan->script, strlen(p->plan->script), 0700 },
+        { paths[2], plan.data, plan.length, 0600 },
+    };
+    rc = files_publish_set(items, 3, err);
 out:
     fields_clear(&f);
     text_clear(&conf);
-    free(plan_path);
+    text_clear(&plan);
+    for (size_t i = 0; i < 3; i++)
+        free(paths[i]);
     return rc;
 }
 
-/* All of the run must be there before the scheduler hears of it. The code
- * is stored by other processes; meanwhile the scheduler's library can be
- * made ready, which takes as long. */
+/* All of the run must be there before the scheduler hears of it. While
+ * git stores the code the scheduler's library can be made ready, which takes
+ * as long. */
 static int write_run(struct cmd_submission *s,
                      const struct cmd_context *context,
                      struct mlb_error *err)
 {
     struct cmd_prepared *p = &s->prepared;
-    struct run_snapshot_work work;
+    struct run_snapshot_work work = {
+        .run = &s->run, .directory = p->directory, .files = &p->job->files,
+    };
 
     if (s->again)
         return write_files(s, context, err);
-    if (run_snapshot_begin(&s->run, p->directory, &p->job->files, &work,
-                           err) < 0)
+    if (run_snapshot_begin(&work, err) < 0)
         return -1;
     int rc = write_files(s, context, err);
     if (rc == 0)

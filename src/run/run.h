@@ -14,7 +14,7 @@
 #ifndef RUN_RUN_H
 #define RUN_RUN_H
 
-#include <sys/types.h>
+#include <pthread.h>
 
 #include "base/fields.h"
 #include "base/text.h"
@@ -66,15 +66,18 @@ char *run_path(const struct mlb_run *run, const char *part);
 int run_snapshot(const struct mlb_run *run, const char *directory,
                  const struct mlb_strings *files, struct mlb_error *err);
 
-/* The same beside other work: begin starts a process for it (-1: it could
- * not), end waits for that and tells how it went. */
+/* The same beside other work: begin starts a thread for it (-1: it could
+ * not), end waits for that and tells how it went. What begin was given must
+ * stay until end; meanwhile no file may grow over 64 MiB. */
 struct run_snapshot_work {
-    pid_t pid;
-    int report;              /* the reading end of a pipe */
+    pthread_t thread;
+    const struct mlb_run *run;
+    const char *directory;
+    const struct mlb_strings *files;
+    int rc;
+    struct mlb_error err;
 };
-int run_snapshot_begin(const struct mlb_run *run, const char *directory,
-                       const struct mlb_strings *files,
-                       struct run_snapshot_work *work,
+int run_snapshot_begin(struct run_snapshot_work *work,
                        struct mlb_error *err);
 int run_snapshot_end(struct run_snapshot_work *work, struct mlb_error *err);
 
