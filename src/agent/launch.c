@@ -135,9 +135,12 @@ int attempt_launch(struct attempt *a, struct mlb_error *err)
     int status, signum;
 
     reap_adopt();
-    if (chdir(a->settings.directory) < 0)
+    if (chdir(a->settings.directory) < 0) {
+        /* The scheduler must not take this for success. */
+        a->ending.code = spawn_exit_code(errno);
         return mlb_error_errno(err, MLB_ERR_NOT_FOUND, "cannot enter %s",
                                a->settings.directory);
+    }
     set_timers(a);
     a->launch = spawn_start(&call, err);
     if (a->launch < 0) {

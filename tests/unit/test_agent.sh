@@ -134,8 +134,9 @@ test_failures() {
     one nodir true
     sed -i "s|directory=$work|directory=$work/none|" "$run/plan"
     attempt
+    check "no directory: exit status" is "$status" 127
     check "no directory: cause" event attempt-end '"state":"failed"' \
-        'cannot enter'
+        '"exit":127' 'cannot enter'
 
     one link true
     ln -s "$work/elsewhere" "$run/out/rank-00000.log"
