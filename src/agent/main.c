@@ -2,11 +2,12 @@
 /* mlbatch-agent: the program on the nodes. Run by mlbatch's own scripts. */
 #include "config.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/process.h"
 
 #include "agent/agent.h"
 
@@ -44,22 +45,9 @@ static void print_help(FILE *to)
                 subcommands[i].arguments, subcommands[i].help);
 }
 
-/* A closed 0, 1 or 2 would be taken by the next file that is opened, which
- * the program would then have for its output. */
-static void open_standard_files(void)
-{
-    int fd;
-
-    do
-        fd = open("/dev/null", O_RDWR);
-    while (fd >= 0 && fd <= 2);
-    if (fd > 2)
-        close(fd);
-}
-
 int main(int argc, char **argv)
 {
-    open_standard_files();
+    process_begin();
     for (size_t i = 0; argc > 1 && i < SUBCOMMANDS; i++)
         if (strcmp(argv[1], subcommands[i].name) == 0)
             return subcommands[i].handler(argc - 1, argv + 1);

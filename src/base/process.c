@@ -18,6 +18,21 @@
 
 #define OUTPUT_LIMIT (64u << 20)
 
+void process_begin(void)
+{
+    int fd;
+
+    /* The next file that is opened would take the place of a closed one,
+     * and get what is meant for standard output or error. */
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= 2);
+    if (fd > 2)
+        close(fd);
+    /* Children of a process that ignores it leave nothing to wait for. */
+    signal(SIGCHLD, SIG_DFL);
+}
+
 /* posix_spawn, not fork: the parent may be large, and what it returns is why
  * exec failed. */
 static int spawn(const struct process_call *call, int out, int errors,

@@ -10,6 +10,10 @@
 #include "base/text.h"
 #include "mlbatch/error.h"
 
+/* What each program does first: a closed 0, 1 or 2 is opened on /dev/null,
+ * and SIGCHLD has its default, in case whoever started us ignored it. */
+void process_begin(void);
+
 /* Run argv (found on PATH), standard input from /dev/null, standard output
  * collected into out (NULL: discarded) up to limit bytes, standard error
  * into errors (NULL: left as it is). Waits. *status is as from waitpid.

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/process.h"
 #include "cmd/cmd.h"
 
 const struct cmd_row cmd_table[] = {
@@ -43,6 +44,7 @@ static int unknown(const char *word)
 
 int main(int argc, char **argv)
 {
+    process_begin();
     argp_err_exit_status = MLB_ERR_USAGE;
     if (argc < 2) {
         cmd_help(1, argv);

@@ -13,6 +13,7 @@
 #include <liburing.h>
 #endif
 
+#include "base/process.h"
 #include "cmd/store_cmd.h"
 #include "mlbatch/dtype.h"
 #include "run/record.h"
@@ -264,6 +265,7 @@ int main(int argc, char **argv)
     struct store_context context = { 0 };
     char name[] = "mlbatch";
 
+    process_begin();
     argp_err_exit_status = MLB_ERR_USAGE;
     if (argc > 1 && strcmp(argv[1], "--version") == 0) {
         puts("mlbatch-store " PACKAGE_VERSION);

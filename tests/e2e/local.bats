@@ -50,6 +50,13 @@ teardown() { SCHED=local common_teardown; }
     [ "${lines[-1]}" = done ]
 }
 
+@test "local: a run can be submitted with 0, 1 and 2 closed" {
+    mlbatch submit --job-name=closed -- sh -c 'echo done' <&- >&- 2>&-
+    mlbatch wait closed
+    run mlbatch logs closed
+    [ "${lines[-1]}" = done ]
+}
+
 @test "local: kill -9 of the agent is seen, and leaves no rank behind" {
     mlbatch submit --job-name=victim -- sh -c 'echo $$ > pid; exec sleep 600'
     until_true 10 test -s pid

@@ -138,6 +138,10 @@ test_failures() {
     check "no directory: cause" event attempt-end '"state":"failed"' \
         '"exit":127' 'cannot enter'
 
+    one nochld true
+    timeout 20 env --ignore-signal=CHLD "$agent" attempt "$run" secret
+    check "SIGCHLD ignored by the parent: exit status" is $? 0
+
     one link true
     ln -s "$work/elsewhere" "$run/out/rank-00000.log"
     attempt
