@@ -17,6 +17,8 @@
 #include "base/files.h"
 #include "base/process.h"
 
+#define TRIES 100            /* of names for a temporary file */
+
 int files_write_all(int fd, const void *bytes, size_t length)
 {
     const char *p = bytes;
@@ -66,10 +68,17 @@ static int write_beside(const struct files_item *item, char **tmp,
                         struct mlb_error *err)
 {
     static atomic_uint serial;
-    *tmp = xasprintf("%s.tmp-%s-%ld-%u", item->path, process_host(),
-                     (long)getpid(), atomic_fetch_add(&serial, 1));
-    int fd = open(*tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+    int fd = -1, tries = 0;
+
+    /* One that was killed may have had this pid, and left its file. */
+    do {
+        free(*tmp);
+        *tmp = xasprintf("%s.tmp-%s-%ld-%u", item->path, process_host(),
+                         (long)getpid(), atomic_fetch_add(&serial, 1));
+        fd = open(*tmp,
+                  O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
                   item->mode);
+    } while (fd < 0 && errno == EEXIST && ++tries < TRIES);
     if (fd < 0)
         return mlb_error_errno(err, MLB_ERR_IO, "cannot create %s", *tmp);
     if (files_write_all(fd, item->bytes, item->length) == 0)

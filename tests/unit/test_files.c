@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "base/files.h"
+#include "base/process.h"
 
 static char *directory;
 
@@ -110,6 +111,24 @@ static void test_publish_new(void **state)
     assert_int_equal(err.code, MLB_ERR_FAILED);
     expect_content(path, "1", 1);
     expect_names((const char *const[]){ "new", NULL });
+    free(path);
+}
+
+/* A process that was killed left its temporary files, and its pid is ours. */
+static void test_publish_left_behind(void **state)
+{
+    struct mlb_error err;
+    char *path = in("left");
+
+    (void)state;
+    for (int i = 0; i < 64; i++) {
+        char *tmp = xasprintf("%s.tmp-%s-%ld-%d", path, process_host(),
+                              (long)getpid(), i);
+        assert_int_equal(files_append(tmp, "old", 3, &err), 0);
+        free(tmp);
+    }
+    assert_int_equal(files_publish(path, "1", 1, 0600, &err), 0);
+    expect_content(path, "1", 1);
     free(path);
 }
 
@@ -312,6 +331,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_publish),
         TEST(test_publish_new),
+        TEST(test_publish_left_behind),
         TEST(test_race),
         TEST(test_append),
         TEST(test_read),
