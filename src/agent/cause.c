@@ -47,7 +47,8 @@ static const struct mlb_event *find_cancel(const struct mlb_events *events)
 
     for (size_t i = 0; i < events->count; i++) {
         const struct mlb_event *e = &events->items[i];
-        if (strcmp(e->name, "submitted") == 0)
+        if (strcmp(e->name, "submitted") == 0 ||
+            strcmp(e->name, "cancel-failed") == 0)
             cancel = NULL;
         else if (strcmp(e->name, "cancel") == 0)
             cancel = e;

@@ -50,6 +50,14 @@ static int write_down(const struct cmd_run *run, struct mlb_error *err)
     return events_append(run->run.path, "submit", "cancel", fields, err);
 }
 
+/* Whatever ends the run later, it was not this. */
+static void take_back(const struct cmd_run *run, struct mlb_error *err)
+{
+    events_append(run->run.path, "submit", "cancel-failed",
+                  json_pack("{s:o}", "text", json_text(err->text)), NULL);
+    mlb_error_prefix(err, "%s", run->run.id);
+}
+
 static int cancel_one(const struct cmd_context *context, const char *which)
 {
     struct cmd_run run = { 0 };
@@ -68,7 +76,7 @@ static int cancel_one(const struct cmd_context *context, const char *which)
     if (rc == 0) {
         rc = scheduler->cancel(context->site, run.submission.id, &err);
         if (rc < 0)
-            mlb_error_prefix(&err, "%s", run.run.id);
+            take_back(&run, &err);
     }
     if (rc == 0)
         printf("%s is being cancelled\n", run.run.id);

@@ -100,6 +100,8 @@ static void tell(const struct mlb_events *events, struct story *story)
         if (strcmp(e->name, "cancel") == 0 &&
             (!story->submitted || e > story->submitted))
             story->cancel = e;
+        if (strcmp(e->name, "cancel-failed") == 0)
+            story->cancel = NULL;
     }
     for (size_t i = 0; i < events->count; i++)
         if (is_its_end(&events->items[i], story))

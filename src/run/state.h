@@ -43,6 +43,7 @@ struct mlb_run_state {
  *  3. The scheduler answered and does not know the job: cancelled if a
  *     cancel event says so; with an attempt-start, unknown ("started at ...,
  *     the scheduler no longer knows it"); never "gone".
+ *     A cancel that cancel-failed follows does not count.
  *  4. No answer: the event log's word if final, else unknown.
  *  5. No submitted event and no attempt-start (whose submitter died): not
  *     submitted, and the text of a not-submitted event. */

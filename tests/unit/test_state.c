@@ -132,6 +132,8 @@ static const struct row rows[] = {
       "submitted at 1970-01-01 00:00:01 UTC, the scheduler does not know" },
     { START "cancel by=ann", UNKNOWN_JOB, MLB_STATE_CANCELLED, -1,
       "cancelled by ann" },
+    { START "cancel by=ann;cancel-failed", UNKNOWN_JOB, MLB_STATE_UNKNOWN, -1,
+      "started at 1970-01-01 00:00:02 UTC, the scheduler no longer knows it" },
     { "submitted j=7;cancel", UNKNOWN_JOB, MLB_STATE_CANCELLED, -1,
       "cancelled" },
     { "submitted j=7;cancel;submitted j=8", UNKNOWN_JOB, MLB_STATE_UNKNOWN,
