@@ -202,6 +202,26 @@ out:
     return rc;
 }
 
+/* Was whoever made the run killed before its code was stored? It was never
+ * submitted then, so the code as it is now is the code that it runs with;
+ * what had been stored goes, so that nothing old is mixed in. */
+static bool take_up(const struct mlb_run *run)
+{
+    struct mlb_events events = MLB_EVENTS_INIT;
+    bool whole = events_read(run->path, &events, NULL) < 0 ||
+                 events_last(&events, "created") ||
+                 events_last(&events, "submitted") ||
+                 events_last(&events, "attempt-start");
+    char *code = run_path(run, "code");
+
+    events_clear(&events);
+    if (!whole)
+        whole = files_remove_tree(code, NULL) < 0 ||
+                files_mkdirs(code, NULL) < 0;
+    free(code);
+    return !whole;
+}
+
 /* All of the run must be there before the scheduler hears of it. While
  * git stores the code the scheduler's library can be made ready, which takes
  * as long. */
@@ -214,18 +234,19 @@ static int write_run(struct cmd_submission *s,
         .run = &s->run, .directory = p->directory, .files = &p->job->files,
     };
 
-    if (s->again)
+    if (s->again && !take_up(&s->run))
         return write_files(s, context, err);
     if (run_snapshot_begin(&work, err) < 0)
         return -1;
     int rc = write_files(s, context, err);
-    if (rc == 0)
-        rc = events_append(s->run.path, "submit", "created",
-                           created_fields(p->job), err);
     if (rc == 0 && p->scheduler->wake)
         p->scheduler->wake();
     if (run_snapshot_end(&work, rc < 0 ? NULL : err) < 0)
         rc = -1;
+    /* Last: it says that all of the run is there. */
+    if (rc == 0)
+        rc = events_append(s->run.path, "submit", "created",
+                           created_fields(p->job), err);
     return rc;
 }
 

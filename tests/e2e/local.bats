@@ -83,3 +83,20 @@ C
     [[ "$output" == *"3 GPUs"*"declares 2"* ]]
     [ ! -e "$MLBATCH_STORE/runs" ]
 }
+
+@test "local: a run whose submission was killed gets its code with --again" {
+    git init -q .
+    echo 1 > tracked
+    git add tracked
+    git -c user.name=a -c user.email=a@example.org commit -qm 1
+    mlbatch submit --job-name=cut -- true
+    mlbatch wait cut
+    # As if killed while git ran: no "created", code in part.
+    local dir=$MLBATCH_STORE/runs/cut.1
+    rm "$dir"/events/* "$dir"/claims/* "$dir"/submission "$dir"/code/commit
+    echo 2 > tracked
+    mlbatch submit --again cut
+    [ "$(cat "$dir/code/commit")" = "$(git rev-parse HEAD)" ]
+    [ -s "$dir/code/code.tar" ]
+    grep '^+2' "$dir/code/diff.patch"
+}
