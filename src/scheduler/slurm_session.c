@@ -259,6 +259,24 @@ static int try_once(struct mlb_error *err)
     return rc;
 }
 
+/* slurm_init runs, and ends the program if it fails. */
+static bool in_init;
+
+/* A file that slurm.conf includes has changed, or a plugin: the stamp does
+ * not know these. Without it the next command hears the reason. */
+static void on_exit_in_init(void)
+{
+    if (!in_init)
+        return;
+    char *path = stamp_path();
+    if (path)
+        unlink(path);
+    free(path);
+    slurm_leave();
+    fputs("mlbatch: Slurm's configuration cannot be used any more; the same "
+          "command again says why\n", stderr);
+}
+
 static int make_ready(struct mlb_error *err)
 {
     static bool ready;
@@ -272,8 +290,11 @@ static int make_ready(struct mlb_error *err)
                              "SLURM_CONF names %s, which is not there", path);
     if (try_once(err) < 0)
         return -1;
+    atexit(on_exit_in_init);
     silence_all();
+    in_init = true;
     slurm_init(NULL);
+    in_init = false;
     slurm_leave();
     ready = true;
     return 0;
