@@ -173,8 +173,7 @@ _mlbatch_argument()
         'dataset list' | 'dataset show')
             [ "$2" != 0 ] || _mlbatch_offer_store datasets ;;
         'checkpoint list') [ "$2" != 0 ] || _mlbatch_offer_store runs ;;
-        'checkpoint show') _mlbatch_offer_files "$cur" .h5 ;;
-        'checkpoint verify')
+        'checkpoint show' | 'checkpoint verify')
             if [[ $cur == */* ]]; then
                 _mlbatch_offer_files "$cur" .h5
             else

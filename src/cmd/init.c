@@ -14,7 +14,7 @@ static const char starter[] =
     "#\n"
     "#   mlbatch plan %s       what it would ask of the cluster\n"
     "#   mlbatch submit %s     hand it to the scheduler\n"
-    "#   mlbatch logs -f train     watch rank 0\n"
+    "#   mlbatch logs -f train         watch rank 0\n"
     "\n"
     "name = \"train\";\n"
     "\n"

@@ -182,8 +182,11 @@ static void print_runs(const struct arguments *a, struct cmd_run *runs,
             fprintf(stderr, "mlbatch: %zu earlier runs not shown (--last=0 "
                     "shows all)\n", first);
     } else {
-        fprintf(stderr, "mlbatch: no runs%s\n",
-                a->open ? " that have not ended" : " yet");
+        char *name = a->name ? text_printable(a->name) : NULL;
+        fprintf(stderr, "mlbatch: no runs%s%s%s\n", name ? " of " : "",
+                name ? name : "",
+                a->open ? " that have not ended" : name ? "" : " yet");
+        free(name);
     }
     json_decref(array);
     text_clear(&t);

@@ -109,11 +109,11 @@ static void check_limits(const struct cmd_context *context,
     const struct mlb_scheduler *scheduler = prepared->scheduler;
     struct mlb_limits limits = MLB_LIMITS_INIT;
     struct mlb_problems doubts = MLB_PROBLEMS_INIT;
+    struct mlb_plan *asked = plan_asked(prepared->job);
     bool fits = false;
 
     if (scheduler->limits && limits_cache_read(scheduler->name, &limits)) {
-        plan_fit(prepared->plan, prepared->job, context->site, &limits,
-                 &doubts);
+        plan_fit(asked, prepared->job, context->site, &limits, &doubts);
         fits = doubts.lines.count == 0;
         limits_clear(&limits);
     }
@@ -121,9 +121,10 @@ static void check_limits(const struct cmd_context *context,
         if (scheduler->limits &&
             scheduler->limits(context->site, &limits, NULL) == 0)
             limits_cache_write(scheduler->name, &limits);
-        plan_fit(prepared->plan, prepared->job, context->site, &limits,
+        plan_fit(asked, prepared->job, context->site, &limits,
                  &prepared->problems);
     }
+    plan_destroy(asked);
     problems_clear(&doubts);
     limits_clear(&limits);
 }
@@ -162,11 +163,11 @@ int cmd_prepare(const struct cmd_context *context,
         return cmd_fail(&(struct mlb_error){
             MLB_ERR_IO, "the current directory is gone: cd somewhere else" });
     prepared->agent = cmd_helper("mlbatch-agent");
-    if (prepared->job->name && prepared->job->command.count > 0) {
-        cmd_prepare_run(context, prepared, NULL);
-        if (prepared->plan)
-            check_limits(context, prepared);
-    }
+    /* A job that is wrong already is planned, too: all is told at once. */
+    if (!prepared->job->name)
+        prepared->job->name = xstrdup("unnamed");
+    cmd_prepare_run(context, prepared, NULL);
+    check_limits(context, prepared);
     if (prepared->problems.lines.count > 0)
         return cmd_fail_problems(&prepared->problems);
     return 0;

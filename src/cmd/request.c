@@ -129,6 +129,8 @@ struct mlb_job *cmd_request_job(const struct cmd_request *request,
         return NULL;
     }
     strings_copy(&job->command, &request->command);
+    if (!request->file)
+        fields_add(&job->origins, "", "command line");
     for (size_t i = 0; i < request->values.count; i++)
         job_set_option(job, request->options[i], request->values.items[i],
                        problems);

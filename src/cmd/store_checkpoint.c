@@ -229,7 +229,7 @@ static int show_file(const struct store_context *context, const char *path,
 static int show(struct store_context *context, int argc, char **argv)
 {
     static const struct argp argp = {
-        .parser = parse, .children = json_children, .args_doc = "FILE",
+        .parser = parse, .children = json_children, .args_doc = "RUN|FILE",
         .doc = "Show the tensors and the state in a checkpoint, and whether "
                "their data are as they were written.",
     };

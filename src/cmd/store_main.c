@@ -21,7 +21,7 @@
 
 #define DIRECT_BYTES 4096         /* aligned to this, O_DIRECT takes it */
 
-enum { KEY_STORE = 1001, KEY_JSON };
+enum { KEY_STORE = 1001 };
 
 static error_t parse_store(int key, char *arg, struct argp_state *state)
 {
@@ -40,7 +40,7 @@ static error_t parse_json(int key, char *arg, struct argp_state *state)
     (void)arg;
     if (key == ARGP_KEY_INIT)
         state->child_inputs[0] = context;
-    else if (key == KEY_JSON)
+    else if (key == 'j')
         context->json = true;
     else
         return ARGP_ERR_UNKNOWN;
@@ -54,7 +54,7 @@ static const struct argp_option store_options[] = {
 };
 
 static const struct argp_option json_options[] = {
-    { .name = "json", .key = KEY_JSON, .doc = "Print JSON" },
+    { .name = "json", .key = 'j', .doc = "Print JSON" },
     { 0 },
 };
 

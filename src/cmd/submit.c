@@ -67,6 +67,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (units_parse_duration(arg, &a->patience, &err) < 0)
             argp_error(state, "--patience: %s", err.text);
         return 0;
+    case ARGP_KEY_END:
+        if (a->parsable && (a->json || a->dry_run))
+            argp_error(state, "--parsable prints the new run's name alone: "
+                              "not with --%s", a->json ? "json" : "dry-run");
+        return 0;
     case ARGP_KEY_ARG:
         if (a->again && !strchr(arg, '='))
             argp_error(state, "--again takes the job from the run; only "

@@ -16,10 +16,11 @@
 static void check_required(const struct mlb_job *job,
                            struct mlb_problems *problems)
 {
-    if (!job->name)
+    /* One of the wrong type has been told of. */
+    if (!job->name && !fields_get(&job->origins, "name"))
         problems_add(problems, job_origin(job, "name"),
                      "name is missing: add name = \"...\";");
-    else if (strlen(job->name) > NAME_BYTES)
+    else if (job->name && strlen(job->name) > NAME_BYTES)
         problems_add(problems, job_origin(job, "name"),
                      "name: is %zu bytes long, but must be at most %d",
                      strlen(job->name), NAME_BYTES);

@@ -77,7 +77,7 @@ static const char *refusal(const struct job_option *option,
     if (option->spelling == SPELL_TIME && number == 0)
         return "0 (no limit) cannot be asked for: give a time, or leave it "
                "out for the scheduler's default";
-    if (option->letter == 'N' && number < 0 &&
+    if (option->letter == 'N' && number < 0 && strchr(value, '-') &&
         strspn(value, "0123456789-") == strlen(value))
         return "a range of nodes is not supported: give one number";
     return NULL;

@@ -107,6 +107,7 @@ static void show_time(struct mlb_text *out, long long value)
     units_add_clock(out, (long)value);
 }
 
+/* partition NULL: the limits are what the widest of them has. */
 static void check_rows(const struct limit_row *rows, size_t count,
                        const char *partition, const struct mlb_job *job,
                        struct mlb_problems *problems)
@@ -118,8 +119,11 @@ static void check_rows(const struct limit_row *rows, size_t count,
             row->asked <= row->most)
             continue;
         row->show(&t, row->asked);
-        text_addf(&t, " %s, but partition \"%s\" has at most ", row->what,
-                  partition);
+        text_addf(&t, " %s, but ", row->what);
+        if (partition)
+            text_addf(&t, "partition \"%s\" has at most ", partition);
+        else
+            text_add(&t, "no partition has more than ");
         row->show(&t, row->most);
         problems_add(problems, job_origin(job, row->key), "%s: %s", row->key,
                      t.data);
@@ -127,39 +131,52 @@ static void check_rows(const struct limit_row *rows, size_t count,
     }
 }
 
-void plan_fit(const struct mlb_plan *plan, const struct mlb_job *job,
-              const struct mlb_site *site, const struct mlb_limits *limits,
-              struct mlb_problems *problems)
-{
-    static const struct mlb_partition nothing_known = {
-        .usable = true, .nodes = MLB_UNSET, .max_nodes = MLB_UNSET,
-        .max_walltime = MLB_UNSET, .cpus_per_node = MLB_UNSET,
-        .gpus_per_node = MLB_UNSET, .memory_per_node = MLB_UNSET,
-    };
-    static const struct mlb_site_partition nothing_said = {
-        .max_nodes = MLB_UNSET, .max_walltime = MLB_UNSET,
-        .cpus_per_node = MLB_UNSET, .gpus_per_node = MLB_UNSET,
-        .memory_per_node = MLB_UNSET,
-    };
-    const struct mlb_partition *p = find_partition(limits, plan->partition);
-    /* Slurm takes a list, and the first that will do: for it to judge. */
-    bool list = plan->partition && strchr(plan->partition, ',');
+static const struct mlb_partition nothing_known = {
+    .usable = true, .nodes = MLB_UNSET, .max_nodes = MLB_UNSET,
+    .max_walltime = MLB_UNSET, .cpus_per_node = MLB_UNSET,
+    .gpus_per_node = MLB_UNSET, .memory_per_node = MLB_UNSET,
+};
+static const struct mlb_site_partition nothing_said = {
+    .max_nodes = MLB_UNSET, .max_walltime = MLB_UNSET,
+    .cpus_per_node = MLB_UNSET, .gpus_per_node = MLB_UNSET,
+    .memory_per_node = MLB_UNSET,
+};
 
-    check_account(plan, job, limits, problems);
-    if (!p && !list && plan->partition && limits->partition_count > 0) {
-        unknown_partition(plan, job, limits, problems);
-        return;
+/* The larger of two limits; one that is not known may be any. */
+static long long wider(long long a, long long b)
+{
+    if (a == MLB_UNSET || b == MLB_UNSET)
+        return MLB_UNSET;
+    return a > b ? a : b;
+}
+
+/* What some partition can give. */
+static struct mlb_partition widest(const struct mlb_limits *limits)
+{
+    struct mlb_partition w = limits->partitions[0];
+
+    w.nodes = (long)tighter(w.nodes, w.max_nodes);
+    for (size_t i = 1; i < limits->partition_count; i++) {
+        const struct mlb_partition *p = &limits->partitions[i];
+        w.nodes = (long)wider(w.nodes, tighter(p->nodes, p->max_nodes));
+        w.max_walltime = (long)wider(w.max_walltime, p->max_walltime);
+        w.cpus_per_node = (long)wider(w.cpus_per_node, p->cpus_per_node);
+        w.gpus_per_node = (long)wider(w.gpus_per_node, p->gpus_per_node);
+        w.memory_per_node = wider(w.memory_per_node, p->memory_per_node);
     }
-    const char *name = p ? p->name : plan->partition ? plan->partition : "-";
-    const struct mlb_site_partition *s = site_partition(site, name);
-    p = p ? p : &nothing_known;
-    s = s ? s : &nothing_said;
-    if (!p->usable)
-        problems_add(problems, job_origin(job, "resources.partition"),
-                     "resources.partition: partition \"%s\" takes no jobs "
-                     "from you now (it is down, or not for your account)",
-                     name);
+    w.max_nodes = w.nodes;
+    w.usable = true;
+    return w;
+}
+
+static void check_partition(const struct mlb_plan *plan,
+                            const struct mlb_job *job,
+                            const struct mlb_partition *p,
+                            const struct mlb_site_partition *s,
+                            struct mlb_problems *problems)
+{
     long cpus;
+
     if (__builtin_mul_overflow(plan->tasks_per_node, plan->cpus_per_task,
                                &cpus))
         cpus = LONG_MAX;
@@ -180,5 +197,34 @@ void plan_fit(const struct mlb_plan *plan, const struct mlb_job *job,
           tighter(p->max_walltime, s->max_walltime), show_time,
           "of walltime" },
     };
-    check_rows(rows, sizeof(rows) / sizeof(rows[0]), name, job, problems);
+    check_rows(rows, sizeof(rows) / sizeof(rows[0]), p->name, job, problems);
+}
+
+void plan_fit(const struct mlb_plan *plan, const struct mlb_job *job,
+              const struct mlb_site *site, const struct mlb_limits *limits,
+              struct mlb_problems *problems)
+{
+    const struct mlb_partition *found =
+        find_partition(limits, plan->partition);
+    struct mlb_partition p = found ? *found : nothing_known;
+    /* Slurm takes a list, and the first that will do: for it to judge. */
+    bool list = plan->partition && strchr(plan->partition, ',');
+
+    check_account(plan, job, limits, problems);
+    if (!found && !list && plan->partition && limits->partition_count > 0) {
+        unknown_partition(plan, job, limits, problems);
+        p = widest(limits);
+        p.name = NULL;
+        check_partition(plan, job, &p, &nothing_said, problems);
+        return;
+    }
+    if (!found)
+        p.name = plan->partition ? plan->partition : (char *)"-";
+    const struct mlb_site_partition *s = site_partition(site, p.name);
+    if (!p.usable)
+        problems_add(problems, job_origin(job, "resources.partition"),
+                     "resources.partition: partition \"%s\" takes no jobs "
+                     "from you now (it is down, or not for your account)",
+                     p.name);
+    check_partition(plan, job, &p, s ? s : &nothing_said, problems);
 }

@@ -288,6 +288,19 @@ void plan_destroy(struct mlb_plan *plan)
     free(plan);
 }
 
+struct mlb_plan *plan_asked(const struct mlb_job *job)
+{
+    struct mlb_plan *plan = xcalloc(1, sizeof(*plan));
+
+    *plan = (struct mlb_plan){
+        .options = MLB_STRINGS_INIT, .launch = MLB_STRINGS_INIT,
+        .command = MLB_STRINGS_INIT, .environment = MLB_FIELDS_INIT,
+        .notes = MLB_STRINGS_INIT,
+    };
+    set_resources(plan, &job->resources);
+    return plan;
+}
+
 void plan_agent_fields(const struct mlb_plan *plan, const struct mlb_job *job,
                        const struct mlb_site *site, struct mlb_fields *out)
 {

@@ -56,6 +56,10 @@ struct mlb_plan *plan_create(const struct mlb_job *job,
                              struct mlb_problems *problems);
 void plan_destroy(struct mlb_plan *plan);
 
+/* Only what plan_fit looks at, of any job: one that cannot be planned may
+ * also ask too much. For plan_destroy. */
+struct mlb_plan *plan_asked(const struct mlb_job *job);
+
 /* What the agent needs on the node, as fields (file RUN_DIR/plan): run,
  * token, scheduler, directory, nodes, tasks, tasks_per_node, cpus_per_task,
  * gpus_per_task, walltime, warn, kill_wait, and repeated: launch, command,

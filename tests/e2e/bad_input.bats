@@ -96,6 +96,13 @@ C
     [[ "$output" == *"big.conf:8: "* ]]
     run mlbatch submit big.conf resources.partition=mian
     [[ "$output" == *'command line: '*'did you mean "main"?'* ]]
+    # the rest is told all the same
+    [[ "$output" == *"big.conf:5: "*"no partition has more than 4"* ]]
+    run mlbatch submit big.conf launch=troch 'command[0]=' name=
+    echo "$output"
+    [ "$status" -eq 3 ]
+    [[ "$output" == *"big.conf:5: "*GPUs* ]]
+    [[ "$output" == *'did you mean "torch"?'* ]]
     run mlbatch submit --partition=short --time=10 -- true
     [ "$status" -eq 3 ]
     run mlbatch submit --account=nonsense -- true
