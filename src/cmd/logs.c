@@ -121,6 +121,15 @@ static int follow(const struct cmd_context *context, struct cmd_run *run,
     return rc < 0 ? -1 : 0;
 }
 
+static bool any_rank(const struct cmd_run *run)
+{
+    char *first = run_path(&run->run, "out/rank-00000.log");
+    bool there = files_is_file(first);
+
+    free(first);
+    return there;
+}
+
 static int print_log(struct cmd_run *run, const char *path,
                      const struct arguments *a, struct mlb_error *err)
 {
@@ -130,6 +139,10 @@ static int print_log(struct cmd_run *run, const char *path,
         return mlb_error_set(err, MLB_ERR_NOT_FOUND,
                              "%s has no log of its batch step: it is %s",
                              run->run.id, state_name(run->state.state));
+    if (fd < 0 && a->rank > 0 && any_rank(run))
+        return mlb_error_set(err, MLB_ERR_NOT_FOUND,
+                             "%s has no log of rank %ld, but of others",
+                             run->run.id, a->rank);
     if (fd < 0) {
         /* No rank started: what the launcher said is the next best. */
         char *batch = run_path(&run->run, "out/batch.log");

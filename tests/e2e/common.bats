@@ -38,6 +38,8 @@ C
     [ "${lines[1]}" = err ]
     run mlbatch logs two.1 --rank=1
     [ "${lines[0]}" = "rank 1 of 2 local 1" ]
+    run mlbatch logs two.1 --rank=2
+    [ "$status" -eq 6 ]
 }
 
 @test "$SCHED$MLB_WHO: status, list and logs -f tell the truth while it runs" {
