@@ -279,6 +279,22 @@ int files_remove_tree(const char *path, struct mlb_error *err)
     return 0;
 }
 
+char *files_cache_path(const char *name)
+{
+    const char *home = getenv("HOME"), *cache = getenv("XDG_CACHE_HOME");
+    char *directory = NULL, *path = NULL;
+
+    if (cache && *cache == '/')
+        directory = xasprintf("%s/mlbatch", cache);
+    else if (home && *home == '/')
+        directory = xasprintf("%s/.cache/mlbatch", home);
+    if (directory && (files_is_dir(directory) ||
+                      files_mkdirs(directory, NULL) == 0))
+        path = xasprintf("%s/%s", directory, name);
+    free(directory);
+    return path;
+}
+
 bool files_is_dir(const char *path)
 {
     struct stat st;

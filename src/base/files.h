@@ -56,6 +56,11 @@ int files_sync_dir(const char *path, struct mlb_error *err);
 /* Write all bytes, through EINTR and short writes. 0, or -1 with errno. */
 int files_write_all(int fd, const void *bytes, size_t length);
 
+/* The path of a file in this user's cache of mlbatch, whose directory is made
+ * if it can be: $XDG_CACHE_HOME/mlbatch/NAME, else ~/.cache/mlbatch/NAME.
+ * NULL if there is no place. Caller frees. */
+char *files_cache_path(const char *name);
+
 bool files_is_dir(const char *path);
 bool files_is_file(const char *path);
 

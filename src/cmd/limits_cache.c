@@ -17,13 +17,11 @@
 /* Where: a file of this user's own, NULL if there is no place. */
 static char *cache_path(const char *scheduler)
 {
-    const char *home = getenv("HOME"), *cache = getenv("XDG_CACHE_HOME");
+    char *name = xasprintf("limits-%s", scheduler);
+    char *path = files_cache_path(name);
 
-    if (cache && *cache == '/')
-        return xasprintf("%s/mlbatch/limits-%s", cache, scheduler);
-    if (home && *home == '/')
-        return xasprintf("%s/.cache/mlbatch/limits-%s", home, scheduler);
-    return NULL;
+    free(name);
+    return path;
 }
 
 /* Another configuration is another cluster. */
@@ -114,14 +112,8 @@ void limits_cache_write(const char *scheduler,
                     p->max_walltime, p->cpus_per_node, p->gpus_per_node,
                     p->memory_per_node, p->name);
     }
-    if (path) {
-        char *slash = strrchr(path, '/');
-        *slash = '\0';
-        bool place = files_mkdirs(path, NULL) == 0;
-        *slash = '/';
-        if (place)
-            fields_write(&f, path, NULL);
-    }
+    if (path)
+        fields_write(&f, path, NULL);
     fields_clear(&f);
     free(path);
     free(key);

@@ -25,6 +25,7 @@
 #define INIT_LIMIT 10
 #define CONTROLLERS_MOST 8
 #define PING_SECONDS 2
+#define STAMP "slurm-conf"     /* in the cache */
 
 static int saved_stderr = -1;
 
@@ -229,21 +230,10 @@ static char *describe_conf(void)
                      (long)SLURM_VERSION_NUMBER);
 }
 
-static char *stamp_path(void)
-{
-    const char *home = getenv("HOME"), *cache = getenv("XDG_CACHE_HOME");
-
-    if (cache && *cache == '/')
-        return xasprintf("%s/mlbatch/slurm-conf", cache);
-    return home && *home == '/' ? xasprintf("%s/.cache/mlbatch/slurm-conf",
-                                            home)
-                                : NULL;
-}
-
 /* Try it in a child, unless this very configuration did well before. */
 static int try_once(struct mlb_error *err)
 {
-    char *conf = describe_conf(), *path = stamp_path();
+    char *conf = describe_conf(), *path = files_cache_path(STAMP);
     struct mlb_text known = MLB_TEXT_INIT;
     int rc = 0;
 
@@ -268,7 +258,7 @@ static void on_exit_in_init(void)
 {
     if (!in_init)
         return;
-    char *path = stamp_path();
+    char *path = files_cache_path(STAMP);
     if (path)
         unlink(path);
     free(path);
