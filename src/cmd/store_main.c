@@ -18,6 +18,7 @@
 #include "mlbatch/dtype.h"
 #include "run/record.h"
 #include "store/container.h"
+#include "store/io.h"
 
 #define DIRECT_BYTES 4096         /* aligned to this, O_DIRECT takes it */
 
@@ -234,6 +235,18 @@ static void probe_direct(const char *directory)
     free(path);
 }
 
+/* What large arrays would be written with. */
+static void probe_io(const char *directory)
+{
+    struct mlb_error err;
+    char used[64];
+
+    if (io_probe(directory, used, sizeof(used), &err) == 0)
+        printf("io: ok: %s\n", used);
+    else
+        printf("io: unavailable: %s\n", err.text);
+}
+
 static int probe(struct store_context *context, int argc, char **argv)
 {
     static const struct argp argp = {
@@ -247,8 +260,11 @@ static int probe(struct store_context *context, int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &one);
     printf("HDF5: ok: %s\n", container_hdf5_version());
     probe_uring();
-    if (one.value || context->store)
-        probe_direct(one.value ? one.value : context->store);
+    const char *directory = one.value ? one.value : context->store;
+    if (directory) {
+        probe_direct(directory);
+        probe_io(directory);
+    }
     return 0;
 }
 

@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #include "store/crc.h"
+#include "store/fault.h"
+#include "store/io.h"
 #include "store/layout.h"
 #include "store/place.h"
 #include "store/structure.h"
@@ -31,6 +33,10 @@ struct output {
     char *names;
     uint32_t *blocks;
     unsigned char *buffer;               /* one block, for sources */
+    struct io *io;                       /* for large arrays */
+    unsigned char *open;                 /* a buffer of it, being filled */
+    size_t filled;
+    uint64_t open_at;                    /* where it belongs in the file */
 };
 
 static int out_of_memory(struct mlb_error *err)
@@ -114,7 +120,8 @@ static int claim(struct output *o, const char *path, struct mlb_error *err)
     if (o->fd < 0 || fstat(o->fd, &st) < 0)
         return mlb_error_errno(err, MLB_ERR_IO, "cannot open %s", path);
     o->record.file_size = (uint64_t)st.st_size;
-    while (fallocate(o->fd, 0, 0, st.st_size) < 0)
+    while ((errno = fault_check(FAULT_ALLOCATE, NULL)) ||
+           fallocate(o->fd, 0, 0, st.st_size) < 0)
         if (errno == EOPNOTSUPP || errno == ENOSYS)
             break;
         else if (errno != EINTR)
@@ -133,7 +140,96 @@ static int write_at(const struct output *o, const void *bytes, size_t length,
     return 0;
 }
 
-static int write_array(const struct output *o, size_t i,
+static int open_io(struct output *o, struct mlb_error *err)
+{
+    const struct container_writer *w = o->w;
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < w->count; i++)
+        bytes += w->bytes[i] >= IO_LEAST ? w->bytes[i] : 0;
+    if (bytes == 0)
+        return 0;
+    o->io = io_open(o->fd, bytes, &w->io);
+    if (!o->io)
+        return mlb_error_errno(err, MLB_ERR_IO, "cannot prepare to write %s",
+                               w->path);
+    return 0;
+}
+
+/* Copy a piece of an array into a buffer and take its checksums. */
+static int fill_piece(const struct container_array *a,
+                      const struct io_range *piece, unsigned char *buffer,
+                      uint32_t *crcs, struct mlb_error *err)
+{
+    for (uint64_t at = 0; at < piece->length; at += LAYOUT_BLOCK) {
+        uint64_t left = piece->length - at;
+        size_t n = left < LAYOUT_BLOCK ? (size_t)left : LAYOUT_BLOCK;
+        uint64_t from = piece->offset + at;
+        uint32_t crc = 0;
+        if (a->data)
+            io_copy(buffer + at, (const char *)a->data + from, n, &crc);
+        else if (a->source(a->from, from, buffer + at, n, err) < 0)
+            return mlb_error_prefix(err, "%s", a->name);
+        else
+            crc = crc_update(0, buffer + at, n);
+        *crcs++ = crc;
+    }
+    return 0;
+}
+
+/* Hand the buffer that is being filled to the engine. */
+static int flush_open(struct output *o, struct mlb_error *err)
+{
+    size_t filled = o->filled;
+
+    o->filled = 0;
+    if (filled > 0 && io_write(o->io, filled, o->open_at) < 0)
+        return mlb_error_errno(err, MLB_ERR_IO, "cannot write %s",
+                               o->w->path);
+    return 0;
+}
+
+/* Have room in a buffer for what belongs at offset in the file: arrays that
+ * lie one behind the other share one, as few large writes are faster. */
+static int need_room(struct output *o, uint64_t offset, struct mlb_error *err)
+{
+    if (o->filled > 0 && (offset != o->open_at + o->filled ||
+                          io_piece(o->io) - o->filled < LAYOUT_BLOCK) &&
+        flush_open(o, err) < 0)
+        return -1;
+    if (o->filled > 0)
+        return 0;
+    o->open = io_next(o->io);
+    o->open_at = offset;
+    if (!o->open)
+        return mlb_error_errno(err, MLB_ERR_IO, "cannot write %s",
+                               o->w->path);
+    return 0;
+}
+
+static int write_large(struct output *o, size_t i, struct mlb_error *err)
+{
+    const struct layout_entry *e = &o->entries[i];
+    uint32_t *crcs = o->blocks + e->first_block;
+
+    for (uint64_t at = 0; at < e->bytes;) {
+        if (need_room(o, e->offset + at, err) < 0)
+            return -1;
+        /* Whole blocks, so that none is summed in two parts. */
+        uint64_t room = (io_piece(o->io) - o->filled) / LAYOUT_BLOCK *
+                        LAYOUT_BLOCK;
+        uint64_t left = e->bytes - at;
+        struct io_range piece = { at, left < room ? left : room };
+        if (fill_piece(&o->w->arrays[i], &piece, o->open + o->filled,
+                       crcs + at / LAYOUT_BLOCK, err) < 0)
+            return -1;
+        o->filled += piece.length;
+        at += piece.length;
+    }
+    return 0;
+}
+
+static int write_small(const struct output *o, size_t i,
                        struct mlb_error *err)
 {
     const struct container_array *a = &o->w->arrays[i];
@@ -213,7 +309,7 @@ static int write_record(struct output *o, struct mlb_error *err)
 static int sync_output(const struct output *o, bool data_only,
                        struct mlb_error *err)
 {
-    if ((data_only ? fdatasync(o->fd) : fsync(o->fd)) < 0)
+    if (place_sync(o->fd, data_only) < 0)
         return mlb_error_errno(err, MLB_ERR_IO, "cannot sync %s", o->w->path);
     return 0;
 }
@@ -226,13 +322,18 @@ static int write_all(struct output *o, const char *path,
     if (plan_arrays(o, err) < 0 || check_file_limit(o, err) < 0 ||
         structure_create(path, w->kind, o->places,
                          w->count + WRITER_SYSTEM_ARRAYS, err) < 0 ||
-        claim(o, path, err) < 0)
+        claim(o, path, err) < 0 || open_io(o, err) < 0)
         return -1;
     for (size_t i = 0; i < w->count; i++) {
         o->entries[i].offset = o->places[i].offset;
-        if (write_array(o, i, err) < 0)
+        bool large = w->bytes[i] >= IO_LEAST;
+        if ((large ? write_large(o, i, err) : write_small(o, i, err)) < 0)
             return -1;
     }
+    if (flush_open(o, err) < 0)
+        return -1;
+    if (o->io && io_finish(o->io) < 0)
+        return mlb_error_errno(err, MLB_ERR_IO, "cannot write %s", w->path);
     /* Data and index are on the disk before the record says so. */
     if (write_system(o, err) < 0 || sync_output(o, true, err) < 0 ||
         write_record(o, err) < 0 || sync_output(o, false, err) < 0)
@@ -251,6 +352,7 @@ int container_publish(struct container_writer *w, bool replace,
         place_temporary(directory, temporary, sizeof(temporary), err) < 0)
         goto out;
     rc = write_all(&o, temporary, err);
+    io_close(o.io);
     if (o.fd >= 0 && close(o.fd) < 0 && rc == 0)
         rc = mlb_error_errno(err, MLB_ERR_IO, "cannot close %s", w->path);
     if (rc == 0)

@@ -14,6 +14,7 @@
 
 #include "base/files.h"
 #include "base/process.h"
+#include "store/fault.h"
 #include "store/place.h"
 
 #define TEMPORARY ".mlb-tmp."
@@ -156,13 +157,17 @@ static int sync_directory_of(const char *path, struct mlb_error *err)
 
     if (place_directory(path, directory, sizeof(directory), err) < 0)
         return -1;
+    errno = fault_check(FAULT_FSYNC, NULL);
+    if (errno)
+        return mlb_error_errno(err, MLB_ERR_IO, "cannot sync %s", directory);
     return files_sync_dir(directory, err);
 }
 
 int place_publish(const char *from, const char *to, bool replace,
                   struct mlb_error *err)
 {
-    if (move(from, to, replace) < 0) {
+    errno = fault_check(FAULT_RENAME, NULL);
+    if (errno || move(from, to, replace) < 0) {
         if (errno == EEXIST)
             return mlb_error_set(err, MLB_ERR_FAILED,
                                  "%s is there already, and published files "
@@ -177,7 +182,9 @@ int place_pread(int fd, void *out, size_t length, uint64_t offset)
     char *p = out;
 
     while (length > 0) {
-        ssize_t n = pread(fd, p, length, (off_t)offset);
+        size_t part = length;
+        errno = fault_check(FAULT_READ, &part);
+        ssize_t n = errno ? -1 : pread(fd, p, part, (off_t)offset);
         if (n < 0 && errno == EINTR)
             continue;
         if (n == 0)
@@ -196,7 +203,9 @@ int place_pwrite(int fd, const void *bytes, size_t length, uint64_t offset)
     const char *p = bytes;
 
     while (length > 0) {
-        ssize_t n = pwrite(fd, p, length, (off_t)offset);
+        size_t part = length;
+        errno = fault_check(FAULT_WRITE, &part);
+        ssize_t n = errno ? -1 : pwrite(fd, p, part, (off_t)offset);
         if (n < 0 && errno == EINTR)
             continue;
         if (n == 0)
@@ -208,4 +217,12 @@ int place_pwrite(int fd, const void *bytes, size_t length, uint64_t offset)
         length -= (size_t)n;
     }
     return 0;
+}
+
+int place_sync(int fd, bool data_only)
+{
+    errno = fault_check(FAULT_FSYNC, NULL);
+    if (errno)
+        return -1;
+    return data_only ? fdatasync(fd) : fsync(fd);
 }

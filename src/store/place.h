@@ -43,4 +43,8 @@ int place_publish(const char *from, const char *to, bool replace,
 int place_pread(int fd, void *out, size_t length, uint64_t offset);
 int place_pwrite(int fd, const void *bytes, size_t length, uint64_t offset);
 
+/* fsync, or fdatasync: 0, or -1 with errno. After a failure nobody knows
+ * what is on the disk, and a second call may say 0: never try again. */
+int place_sync(int fd, bool data_only);
+
 #endif

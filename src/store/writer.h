@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "store/container.h"
+#include "store/io.h"
 
 #define WRITER_SYSTEM_ARRAYS 3   /* /index, /names, /blocks */
 
@@ -16,6 +17,7 @@ struct container_writer {
     struct container_array *arrays;      /* names owned by the tree */
     uint64_t *bytes;                     /* of each */
     size_t count, size;
+    struct io_options io;                /* zero but in tests */
     void *names;                         /* tsearch tree of struct taken */
 };
 

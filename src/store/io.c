@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The I/O engine: pieces in turn, what becomes of each, the first error. */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "store/crc.h"
+#include "store/fault.h"
+#include "store/io_parts.h"
+#include "store/place.h"
+
+#define MIB ((size_t)1 << 20)
+#define COPY_BYTES ((size_t)64 << 10)  /* stays in the nearest caches */
+
+ssize_t io_transfer(const struct io *io, const struct io_slot *s)
+{
+    ssize_t n = io->writing
+                    ? pwrite(s->fd, s->start, s->length, (off_t)s->offset)
+                    : pread(s->fd, s->start, s->length, (off_t)s->offset);
+
+    return n < 0 ? -errno : n;
+}
+
+static void plain_submit(struct io *io, struct io_slot *s)
+{
+    s->result = io_transfer(io, s);
+    s->done = true;
+}
+
+static int plain_start(struct io *io)
+{
+    (void)io;
+    return 0;
+}
+
+static void plain_wait(struct io *io, struct io_slot *s)
+{
+    (void)io;
+    (void)s;
+}
+
+static void plain_stop(struct io *io)
+{
+    (void)io;
+}
+
+static const struct io_driver plain_driver = {
+    .name = "pread and pwrite", .start = plain_start,
+    .submit = plain_submit, .wait = plain_wait, .stop = plain_stop,
+};
+
+/* The same file once more, past the page cache. -1: cannot be. */
+static int open_direct(int fd)
+{
+    char path[64];
+    int mode = fcntl(fd, F_GETFL) & O_ACCMODE;
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return open(path, mode | O_CLOEXEC | O_DIRECT);
+}
+
+/* Pieces so large that few do, but, of a small file, several in flight. */
+static void cut(struct io *io, uint64_t bytes)
+{
+    uint64_t each = bytes / IO_DEPTH / MIB * MIB;
+
+    io->piece = each < MIB ? MIB : each > IO_PIECE ? IO_PIECE : (size_t)each;
+    uint64_t pieces = (bytes + io->piece - 1) / io->piece;
+    io->depth = pieces < 1 ? 1 : pieces > IO_DEPTH ? IO_DEPTH
+                                                   : (unsigned)pieces;
+}
+
+static int start_driver(struct io *io, enum io_engine engine)
+{
+    const struct io_driver *const drivers[] = {
+        [IO_URING] = &io_uring_driver, [IO_THREADS] = &io_threads_driver,
+        [IO_PLAIN] = &plain_driver,
+    };
+
+    for (enum io_engine e = IO_URING; e <= IO_PLAIN; e++) {
+        /* Through the page cache io_uring only adds a detour. */
+        if (engine == IO_BEST ? e == IO_URING && io->direct < 0
+                              : e != engine)
+            continue;
+        if (drivers[e]->start(io) == 0) {
+            io->driver = drivers[e];
+            return 0;
+        }
+    }
+    errno = ENOTSUP;
+    return -1;
+}
+
+struct io *io_open(int fd, uint64_t bytes, const struct io_options *options)
+{
+    struct io_options none = { 0 };
+    const struct io_options *o = options ? options : &none;
+    struct io *io = calloc(1, sizeof(*io));
+    long page = sysconf(_SC_PAGESIZE);
+
+    if (!io)
+        return NULL;
+    io->fd = fd;
+    io->direct = o->buffered ? -1 : open_direct(fd);
+    /* No page may be written both ways, so the larger of the two. */
+    io->align = page > (long)IO_ALIGN ? (size_t)page : IO_ALIGN;
+    cut(io, bytes);
+    io->buffers = io_buffers_take(io->depth * io->piece);
+    if (!io->buffers) {
+        io_close(io);
+        errno = ENOMEM;
+        return NULL;
+    }
+    for (unsigned i = 0; i < io->depth; i++)
+        io->slots[i].buffer = io->buffers + i * io->piece;
+    if (start_driver(io, o->engine) < 0) {
+        io_close(io);
+        errno = ENOTSUP;
+        return NULL;
+    }
+    return io;
+}
+
+size_t io_piece(const struct io *io)
+{
+    return io->piece;
+}
+
+static void note(struct io *io, int error)
+{
+    if (!io->error)
+        io->error = error;
+}
+
+/* Hand a slot to the driver. */
+static void launch(struct io *io, struct io_slot *s)
+{
+    int fault = fault_check(io->writing ? FAULT_WRITE : FAULT_READ,
+                            &s->length);
+
+    s->busy = true;
+    s->sent = fault == 0;
+    s->done = !s->sent;
+    s->result = -fault;
+    if (s->sent)
+        io->driver->submit(io, s);
+}
+
+/* Wait for a slot and see to what is left of it: the page cache takes what
+ * O_DIRECT refuses, and the rest of what was cut short, or says why not. */
+static void settle(struct io *io, struct io_slot *s)
+{
+    if (!s->busy)
+        return;
+    if (s->sent)
+        io->driver->wait(io, s);
+    s->busy = false;
+    ssize_t n = s->result;
+    bool refused = (n == -EINVAL || n == -EOPNOTSUPP) && s->fd != io->fd;
+    if (refused)
+        io->refused = true;
+    if (refused || n == -EINTR || n == -EAGAIN)
+        n = 0;
+    if (n < 0) {
+        note(io, (int)-n);
+        return;
+    }
+    size_t done = (size_t)n;
+    if (done >= s->needed)
+        return;
+    int rc = io->writing ? place_pwrite(io->fd, s->start + done,
+                                        s->needed - done, s->offset + done)
+                         : place_pread(io->fd, s->start + done,
+                                       s->needed - done, s->offset + done);
+    if (rc < 0)
+        note(io, errno);
+}
+
+static int outcome(const struct io *io)
+{
+    errno = io->error;
+    return io->error ? -1 : 0;
+}
+
+void *io_next(struct io *io)
+{
+    struct io_slot *s = &io->slots[io->next];
+
+    settle(io, s);
+    return outcome(io) < 0 ? NULL : s->buffer;
+}
+
+/* What goes through the page cache, at once. */
+static void put(struct io *io, const void *bytes, size_t length,
+                uint64_t offset)
+{
+    if (length > 0 && place_pwrite(io->fd, bytes, length, offset) < 0)
+        note(io, errno);
+}
+
+int io_write(struct io *io, size_t length, uint64_t offset)
+{
+    struct io_slot *s = &io->slots[io->next];
+    bool direct = io->direct >= 0 && !io->refused;
+    size_t head = 0, body = length;
+
+    if (io->error)
+        return outcome(io);
+    io->writing = true;
+    if (direct) {
+        head = (size_t)((io->align - offset % io->align) % io->align);
+        if (head > length || head % IO_ALIGN != 0)
+            head = length;
+        body = (length - head) / io->align * io->align;
+    }
+    put(io, s->buffer, head, offset);
+    put(io, s->buffer + head + body, length - head - body,
+        offset + head + body);
+    if (body > 0 && !io->error) {
+        s->start = s->buffer + head;
+        s->length = s->needed = body;
+        s->offset = offset + head;
+        s->fd = direct ? io->direct : io->fd;
+        launch(io, s);
+        io->next = (io->next + 1) % io->depth;
+    }
+    return outcome(io);
+}
+
+int io_finish(struct io *io)
+{
+    for (unsigned i = 0; i < io->depth; i++)
+        settle(io, &io->slots[i]);
+    return outcome(io);
+}
+
+static void start_read(struct io *io, struct io_slot *s, uint64_t offset,
+                       size_t length)
+{
+    bool direct = io->direct >= 0 && !io->refused && offset % IO_ALIGN == 0;
+
+    s->start = s->buffer;
+    s->length = s->needed = length;
+    if (direct)
+        s->length = (length + IO_ALIGN - 1) / IO_ALIGN * IO_ALIGN;
+    s->offset = offset;
+    s->fd = direct ? io->direct : io->fd;
+    launch(io, s);
+}
+
+int io_read(struct io *io, const struct io_range *range, io_taker *take,
+            void *to)
+{
+    uint64_t asked = 0, taken = 0;
+    int rc = io_finish(io);
+
+    io->writing = false;
+    while (taken < range->length && rc == 0) {
+        struct io_slot *s = &io->slots[taken / io->piece % io->depth];
+        while (asked < range->length &&
+               asked - taken < io->depth * io->piece) {
+            uint64_t left = range->length - asked;
+            size_t n = left < io->piece ? (size_t)left : io->piece;
+            start_read(io, &io->slots[asked / io->piece % io->depth],
+                       range->offset + asked, n);
+            asked += n;
+        }
+        settle(io, s);
+        rc = outcome(io);
+        if (rc == 0)
+            rc = take(to, taken, s->start, s->needed);
+        taken += s->needed;
+    }
+    int end = io_finish(io);
+    return rc ? rc : end;
+}
+
+void io_close(struct io *io)
+{
+    if (!io)
+        return;
+    if (io->driver) {
+        io_finish(io);
+        io->driver->stop(io);
+    }
+    io_buffers_give(io->buffers, !io->lost);
+    if (io->direct >= 0)
+        close(io->direct);
+    free(io);
+}
+
+static bool is_page_cached(int fd, uint64_t offset)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    unsigned char there = 0;
+    void *map = mmap(NULL, page, PROT_READ, MAP_SHARED, fd,
+                     (off_t)(offset / page * page));
+
+    if (map == MAP_FAILED)
+        return false;
+    bool known = mincore(map, page, &there) == 0;
+    munmap(map, page);
+    return known && (there & 1);
+}
+
+bool io_is_cached(int fd, const struct io_range *range)
+{
+    return range->length > 0 && is_page_cached(fd, range->offset) &&
+           is_page_cached(fd, range->offset + range->length - 1);
+}
+
+void io_copy(void *to, const void *from, size_t length, uint32_t *crc)
+{
+    for (size_t at = 0; at < length; at += COPY_BYTES) {
+        size_t n = length - at < COPY_BYTES ? length - at : COPY_BYTES;
+        memcpy((char *)to + at, (const char *)from + at, n);
+        *crc = crc_update(*crc, (char *)to + at, n);
+    }
+}
+
+void io_describe(const struct io *io, char *out, size_t size)
+{
+    bool direct = io->direct >= 0 && !io->refused;
+
+    snprintf(out, size, "%s, %s", io->driver->name,
+             direct ? "O_DIRECT" : "page cache");
+}
+
+static int probe_file(int fd, char *out, size_t size)
+{
+    struct io *io = io_open(fd, MIB, NULL);
+    void *buffer = io ? io_next(io) : NULL;
+
+    if (!buffer) {
+        io_close(io);
+        return -1;
+    }
+    memset(buffer, 0, MIB);
+    int rc = io_write(io, MIB, 0) < 0 ? -1 : io_finish(io);
+    io_describe(io, out, size);
+    io_close(io);
+    return rc;
+}
+
+int io_probe(const char *directory, char *out, size_t size,
+             struct mlb_error *err)
+{
+    char path[PATH_MAX];
+
+    if (place_temporary(directory, path, sizeof(path), err) < 0)
+        return -1;
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int rc = fd < 0 ? -1 : probe_file(fd, out, size);
+    if (rc < 0)
+        mlb_error_errno(err, MLB_ERR_IO, "cannot write in %s", directory);
+    if (fd >= 0) {
+        unlink(path);
+        close(fd);
+    }
+    return rc;
+}
