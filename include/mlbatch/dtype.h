@@ -25,6 +25,11 @@ enum mlb_dtype {
     MLB_U16 = 11,
     MLB_U8 = 12,
     MLB_BOOL = 13,     /* one byte, 0 or 1 */
+    MLB_E4M3 = 14,     /* 8 bits: 4 of exponent (bias 7), 3 of mantissa; no
+                        * infinities; NaN is 0x7f and 0xff ("e4m3fn") */
+    MLB_E5M2 = 15,     /* 8 bits: 5 of exponent (bias 15), 2 of mantissa */
+    MLB_C64 = 16,      /* two F32: real, imaginary */
+    MLB_C128 = 17,     /* two F64 */
 };
 
 /* Bytes of one element; 0 if dtype is none of the above. */

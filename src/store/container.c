@@ -47,16 +47,30 @@ static int hdf5_error(struct mlb_error *err, const char *what,
                          name, (int)strcspn(reason, "\n"), reason);
 }
 
-/* A 2-byte float from the fields of its 16 bits, as IEEE apart from that. */
-static hid_t small_float(size_t exponent_bits, size_t bias)
+/* A float of so many bits, so many of them exponent; as IEEE else. */
+static hid_t small_float(size_t bits, size_t exponent_bits, size_t bias)
 {
     hid_t type = H5Tcopy(H5T_IEEE_F32LE);
-    size_t mantissa = 15 - exponent_bits;
+    size_t mantissa = bits - 1 - exponent_bits;
 
     if (type >= 0 &&
-        (H5Tset_fields(type, 15, mantissa, exponent_bits, 0, mantissa) < 0 ||
-         H5Tset_precision(type, 16) < 0 || H5Tset_size(type, 2) < 0 ||
+        (H5Tset_fields(type, bits - 1, mantissa, exponent_bits, 0,
+                       mantissa) < 0 ||
+         H5Tset_precision(type, bits) < 0 || H5Tset_size(type, bits / 8) < 0 ||
          H5Tset_ebias(type, bias) < 0)) {
+        H5Tclose(type);
+        type = -1;
+    }
+    return type;
+}
+
+/* Members r and i, which h5py takes for a complex number. */
+static hid_t complex_type(hid_t part, size_t bytes)
+{
+    hid_t type = H5Tcreate(H5T_COMPOUND, 2 * bytes);
+
+    if (type >= 0 && (H5Tinsert(type, "r", 0, part) < 0 ||
+                      H5Tinsert(type, "i", bytes, part) < 0)) {
         H5Tclose(type);
         type = -1;
     }
@@ -106,9 +120,9 @@ static hid_t element_type(enum mlb_dtype dtype)
     case MLB_F32:
         return H5Tcopy(H5T_IEEE_F32LE);
     case MLB_F16:
-        return small_float(5, 15);
+        return small_float(16, 5, 15);
     case MLB_BF16:
-        return small_float(8, 127);
+        return small_float(16, 8, 127);
     case MLB_I64:
         return H5Tcopy(H5T_STD_I64LE);
     case MLB_I32:
@@ -123,8 +137,15 @@ static hid_t element_type(enum mlb_dtype dtype)
         return H5Tcopy(H5T_STD_U32LE);
     case MLB_U16:
         return H5Tcopy(H5T_STD_U16LE);
+    case MLB_E5M2:
+        return small_float(8, 5, 15);
+    case MLB_C64:
+        return complex_type(H5T_IEEE_F32LE, 4);
+    case MLB_C128:
+        return complex_type(H5T_IEEE_F64LE, 8);
     case MLB_U8:
     case MLB_BOOL:
+    case MLB_E4M3:         /* whose largest numbers HDF5 has no form for */
         return H5Tcopy(H5T_STD_U8LE);
     }
     return entry_type();

@@ -17,6 +17,8 @@ static const struct {
     [MLB_U64] = { "u64", 8 },   [MLB_U32] = { "u32", 4 },
     [MLB_U16] = { "u16", 2 },   [MLB_U8] = { "u8", 1 },
     [MLB_BOOL] = { "bool", 1 },
+    [MLB_E4M3] = { "e4m3", 1 }, [MLB_E5M2] = { "e5m2", 1 },
+    [MLB_C64] = { "c64", 8 },   [MLB_C128] = { "c128", 16 },
 };
 #define TYPES (sizeof(types) / sizeof(types[0]))
 

@@ -18,7 +18,8 @@ static void numbers_and_sizes_are_fixed(void **state)
         { 4, "bf16", 2 }, { 5, "i64", 8 },  { 6, "i32", 4 },
         { 7, "i16", 2 },  { 8, "i8", 1 },   { 9, "u64", 8 },
         { 10, "u32", 4 }, { 11, "u16", 2 }, { 12, "u8", 1 },
-        { 13, "bool", 1 },
+        { 13, "bool", 1 }, { 14, "e4m3", 1 }, { 15, "e5m2", 1 },
+        { 16, "c64", 8 }, { 17, "c128", 16 },
     };
 
     (void)state;
@@ -32,7 +33,7 @@ static void numbers_and_sizes_are_fixed(void **state)
 
 static void others_are_refused(void **state)
 {
-    static const int wrong[] = { 0, 14, -1, 255, 1 << 20 };
+    static const int wrong[] = { 0, 18, -1, 255, 1 << 20 };
 
     (void)state;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
