@@ -23,6 +23,7 @@ hdf5.h: src/store/*
 libconfig.h: src/job/*
 mpi.h: src/mpi/*|contrib/examples/*
 liburing.h: src/store/*|src/cmd/store_*
+archive.h: src/store/*
 argp.h: src/cmd/*|contrib/examples/*'
 
 # One file of run/ seals records through the store's container.
