@@ -56,8 +56,9 @@ struct container_writer *container_create(const char *path,
                                           enum container_kind kind,
                                           struct mlb_error *err);
 
-/* Add an array. The name is copied; data is read in publish. MLB_ERR_USAGE:
- * bad name, one that is there or is a group, bad shape. */
+/* Add an array. The name is copied; data is read in publish, and refused if
+ * missing there. MLB_ERR_USAGE: bad name, one that is there or is a group,
+ * bad shape. */
 int container_add(struct container_writer *w,
                   const struct container_array *array,
                   struct mlb_error *err);

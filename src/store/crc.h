@@ -10,4 +10,8 @@
  * with checksum crc; 0 to begin. "123456789" gives 0xe3069283. */
 uint32_t crc_update(uint32_t crc, const void *bytes, size_t length);
 
+/* The CRC32C of a and b one behind the other, from the checksum of each and
+ * the bytes that b has. */
+uint32_t crc_combine(uint32_t a, uint32_t b, uint64_t length);
+
 #endif

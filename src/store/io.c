@@ -205,32 +205,63 @@ static void put(struct io *io, const void *bytes, size_t length,
         note(io, errno);
 }
 
-int io_write(struct io *io, size_t length, uint64_t offset)
+size_t io_lead(const struct io *io, uint64_t offset)
+{
+    return (size_t)(offset % io->align);
+}
+
+/* Hand the next slot, which is free, to the driver. */
+static void send(struct io *io, unsigned char *start, size_t length,
+                 uint64_t offset)
 {
     struct io_slot *s = &io->slots[io->next];
     bool direct = io->direct >= 0 && !io->refused;
+
+    s->start = start;
+    s->length = s->needed = length;
+    s->offset = offset;
+    s->fd = direct ? io->direct : io->fd;
+    launch(io, s);
+    io->next = (io->next + 1) % io->depth;
+}
+
+int io_write(struct io *io, size_t length, uint64_t offset)
+{
+    unsigned char *start = io->slots[io->next].buffer + io_lead(io, offset);
     size_t head = 0, body = length;
 
     if (io->error)
         return outcome(io);
     io->writing = true;
-    if (direct) {
+    if (io->direct >= 0 && !io->refused) {
         head = (size_t)((io->align - offset % io->align) % io->align);
-        if (head > length || head % IO_ALIGN != 0)
+        if (head > length)
             head = length;
         body = (length - head) / io->align * io->align;
     }
-    put(io, s->buffer, head, offset);
-    put(io, s->buffer + head + body, length - head - body,
-        offset + head + body);
-    if (body > 0 && !io->error) {
-        s->start = s->buffer + head;
-        s->length = s->needed = body;
-        s->offset = offset + head;
-        s->fd = direct ? io->direct : io->fd;
-        launch(io, s);
-        io->next = (io->next + 1) % io->depth;
-    }
+    put(io, start, head, offset);
+    put(io, start + head + body, length - head - body, offset + head + body);
+    if (body > 0 && !io->error)
+        send(io, start + head, body, offset + head);
+    return outcome(io);
+}
+
+size_t io_whole(const struct io *io, const void *bytes, size_t length,
+                uint64_t offset)
+{
+    if (offset % io->align != 0 || (uintptr_t)bytes % io->align != 0)
+        return 0;
+    return length < io->piece ? length / io->align * io->align : io->piece;
+}
+
+int io_write_from(struct io *io, const void *bytes, size_t length,
+                  uint64_t offset)
+{
+    settle(io, &io->slots[io->next]);
+    io->writing = true;
+    /* Only read from: the pointer is shared with reading into buffers. */
+    if (!io->error)
+        send(io, (unsigned char *)(uintptr_t)bytes, length, offset);
     return outcome(io);
 }
 

@@ -61,9 +61,25 @@ size_t io_piece(const struct io *io);
  * errno: an earlier write failed. */
 void *io_next(struct io *io);
 
-/* Write length bytes of the buffer that io_next gave. It returns before
- * they are written. Pieces must not overlap. 0, or -1 with errno. */
+/* Where in the buffer what belongs at offset in the file has to begin, so
+ * that pages of one are pages of the other. 0 for whole pages. */
+size_t io_lead(const struct io *io, uint64_t offset);
+
+/* Write length bytes of the buffer that io_next gave, from io_lead(offset)
+ * on. It returns before they are written. Pieces must not overlap. What
+ * does not fill a page goes through the page cache and touches no other
+ * byte. 0, or -1 with errno. */
 int io_write(struct io *io, size_t length, uint64_t offset);
+
+/* How many of these bytes io_write_from can take at once: whole pages, 0 if
+ * bytes and offset do not both begin one. */
+size_t io_whole(const struct io *io, const void *bytes, size_t length,
+                uint64_t offset);
+
+/* Write from the caller's memory, which stays as it is until io_finish has
+ * returned; length as io_whole said. */
+int io_write_from(struct io *io, const void *bytes, size_t length,
+                  uint64_t offset);
 
 /* Wait until all is written (not yet on the disk: that takes fdatasync). 0,
  * or -1 with the errno of the first that failed. */

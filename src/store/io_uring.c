@@ -43,11 +43,13 @@ static void prepare(const struct io *io, const struct io_slot *s,
     const struct ring *ring = io->state;
     unsigned length = (unsigned)s->length;
     int number = (int)(s - io->slots);
+    bool fixed = ring->registered && s->start >= s->buffer &&
+                 s->start < s->buffer + io->piece;
 
-    if (ring->registered && io->writing)
+    if (fixed && io->writing)
         io_uring_prep_write_fixed(sqe, s->fd, s->start, length, s->offset,
                                   number);
-    else if (ring->registered)
+    else if (fixed)
         io_uring_prep_read_fixed(sqe, s->fd, s->start, length, s->offset,
                                  number);
     else if (io->writing)

@@ -144,8 +144,6 @@ int container_add(struct container_writer *w,
     if (layout_array_bytes(array->dtype, array->rank, array->shape, &bytes,
                            err) < 0)
         return mlb_error_prefix(err, "%s", array->name);
-    if (bytes > 0 && !array->data && !array->source)
-        return mlb_error_set(err, MLB_ERR_USAGE, "%s: no data", array->name);
     if (w->count >= LAYOUT_MAX_ARRAYS)
         return mlb_error_set(err, MLB_ERR_USAGE, "more than %" PRIu64
                              " arrays", LAYOUT_MAX_ARRAYS);

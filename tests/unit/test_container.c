@@ -32,6 +32,34 @@ static void crc_is_standard_crc32c(void **state)
     assert_int_equal(crc_update(0, "", 0), 0);
 }
 
+static void sums_of_two_parts_make_that_of_the_whole(void **state)
+{
+    static unsigned char bytes[MIB + 4099];
+    static const size_t lengths[] = { 0, 1, 2, 7, 255, 4096, 65537, MIB - 1,
+                                      MIB };
+    size_t count = sizeof(lengths) / sizeof(lengths[0]);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (unsigned char)(i * i / 7 + i);
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < count; k++) {
+            size_t first = lengths[i] % 4099, second = lengths[k];
+            uint32_t a = crc_update(0, bytes, first);
+            uint32_t b = crc_update(0, bytes + first, second);
+            assert_int_equal(crc_combine(a, b, second),
+                             crc_update(0, bytes, first + second));
+        }
+    /* Lengths of more than 32 bits: 2^33 and 1 zeros, joined in two ways. */
+    uint32_t x = crc_update(0, "x", 1), one = crc_update(0, "\0", 1);
+    uint32_t zeros = one;
+    for (int i = 0; i < 33; i++)
+        zeros = crc_combine(zeros, zeros, UINT64_C(1) << i);
+    uint64_t n = UINT64_C(1) << 33;
+    assert_int_equal(crc_combine(crc_combine(x, zeros, n), one, 1),
+                     crc_combine(x, crc_combine(zeros, one, 1), n + 1));
+}
+
 static void every_type_comes_back(void **state)
 {
     const char *path = in(state, "types.h5");
@@ -207,9 +235,6 @@ static void names_and_shapes_are_checked(void **state)
     a.dtype = 0;
     assert_int_equal(container_add(w, &a, &err), -1);
     a.dtype = MLB_U8;
-    a.data = NULL;
-    assert_int_equal(container_add(w, &a, &err), -1);
-    a.data = "x";
     memset(longest, 'n', sizeof(longest));
     longest[0] = '/';
     longest[LAYOUT_MAX_NAME + 1] = '\0';
@@ -229,6 +254,20 @@ static void names_and_shapes_are_checked(void **state)
     assert_non_null(container_find(c, longest));
     assert_non_null(container_find(c, "/a/\xc3\xa4.b-c d"));
     container_close(c);
+}
+
+static void an_array_without_data_is_refused(void **state)
+{
+    struct container_writer *w = begin(in(state, "none.h5"));
+    struct mlb_error err = { 0 };
+
+    add(w, "/here", MLB_U8, 1, "x");
+    add(w, "/nothing", MLB_U8, 0, NULL);
+    add(w, "/missing", MLB_U8, 1, NULL);
+    assert_int_equal(container_publish(w, false, &err), -1);
+    assert_int_equal(err.code, MLB_ERR_USAGE);
+    assert_string_equal(err.text, "/missing: no data");
+    assert_int_equal(count_files(*state), 0);
 }
 
 static void many_arrays_lie_as_promised(void **state)
@@ -404,11 +443,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crc_is_standard_crc32c),
+        cmocka_unit_test(sums_of_two_parts_make_that_of_the_whole),
         IN_DIRECTORY(every_type_comes_back),
         IN_DIRECTORY(hdf5_reads_the_same),
         IN_DIRECTORY(scalars_and_empty_arrays),
         IN_DIRECTORY(sources_and_ranges),
         IN_DIRECTORY(names_and_shapes_are_checked),
+        IN_DIRECTORY(an_array_without_data_is_refused),
         IN_DIRECTORY(many_arrays_lie_as_promised),
         IN_DIRECTORY(published_is_not_replaced_unless_asked),
         IN_DIRECTORY(file_size_limit_is_an_error_not_a_signal),

@@ -54,13 +54,15 @@ static int write_data(int fd, const struct io_options *o, uint64_t offset,
     if (!io)
         return -1;
     for (size_t at = 0, n; at < length && rc == 0; at += n) {
-        void *buffer = io_next(io);
-        n = length - at < io_piece(io) ? length - at : io_piece(io);
+        unsigned char *buffer = io_next(io);
+        size_t lead = io_lead(io, offset + at);
+        n = io_piece(io) - lead;
+        n = length - at < n ? length - at : n;
         if (!buffer) {
             rc = -1;
             break;
         }
-        io_copy(buffer, data + at, n, &crc);
+        io_copy(buffer + lead, data + at, n, &crc);
         rc = io_write(io, n, offset + at);
     }
     if (rc == 0)
