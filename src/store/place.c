@@ -150,8 +150,7 @@ static int move(const char *from, const char *to, bool replace)
     return -1;
 }
 
-/* The directory that path is in. */
-static int sync_directory_of(const char *path, struct mlb_error *err)
+int place_sync_directory(const char *path, struct mlb_error *err)
 {
     char directory[PATH_MAX];
 
@@ -174,7 +173,7 @@ int place_publish(const char *from, const char *to, bool replace,
                                  "are never replaced", to);
         return mlb_error_errno(err, MLB_ERR_IO, "cannot publish %s", to);
     }
-    return sync_directory_of(to, err);
+    return place_sync_directory(to, err);
 }
 
 int place_pread(int fd, void *out, size_t length, uint64_t offset)

@@ -32,6 +32,9 @@ bool place_is_dead(const char *name);
  * removed stays: the next one may have more luck. */
 void place_clean(const char *directory);
 
+/* Sync the directory that path is in. */
+int place_sync_directory(const char *path, struct mlb_error *err);
+
 /* Give the file or directory at from its final name and sync the directory.
  * Without replace it fails with MLB_ERR_FAILED (errno EEXIST) where to is
  * there already; of two callers exactly one wins. */

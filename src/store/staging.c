@@ -72,9 +72,10 @@ static int make_first(struct staging *s, const struct image_key *key,
     if (s->fd < 0 || fstat(s->fd, &st) < 0)
         return mlb_error_errno(err, MLB_ERR_IO, "cannot open %s",
                                s->temporary);
-    if (claim(s, (uint64_t)st.st_size, err) < 0)
+    s->record.file_size = (uint64_t)st.st_size;
+    if (claim(s, s->record.file_size, err) < 0)
         return -1;
-    s->image = image_learn(s->fd, key, (uint64_t)st.st_size, err);
+    s->image = image_learn(s->fd, key, &s->record, err);
     return s->image ? 0 : mlb_error_prefix(err, "%s", s->w->path);
 }
 

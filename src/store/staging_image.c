@@ -239,7 +239,8 @@ static struct layout_span *make_spans(const struct image_key *key,
 }
 
 struct image *image_learn(int fd, const struct image_key *key,
-                          uint64_t file_size, struct mlb_error *err)
+                          const struct layout_record *record,
+                          struct mlb_error *err)
 {
     struct image *image = calloc(1, sizeof(*image));
     struct layout_span *spans = NULL;
@@ -252,7 +253,7 @@ struct image *image_learn(int fd, const struct image_key *key,
     }
     image->users = 1;
     image->count = key->count;
-    image->file_size = file_size;
+    image->file_size = record->file_size;
     image->offsets = calloc(key->count, sizeof(*image->offsets));
     image->padding = calloc(key->count, sizeof(*image->padding));
     spans = make_spans(key, &count);
@@ -269,6 +270,10 @@ struct image *image_learn(int fd, const struct image_key *key,
             goto out;
         }
     rc = learn_rest(image, fd, spans, count, err);
+    if (rc == 0 && (record->flags & LAYOUT_COMPLETE) &&
+        record->rest_crc != image->rest_crc)
+        rc = mlb_error_set(err, MLB_ERR_BAD_INPUT,
+                           "the HDF5 metadata is damaged");
     if (rc == 0 && image->byte_count <= MOST_BYTES)
         keep(image);
 out:

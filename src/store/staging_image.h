@@ -9,6 +9,7 @@
 
 #include "mlbatch/error.h"
 #include "store/container.h"
+#include "store/layout.h"
 #include "store/structure.h"
 
 /* Bytes of the file that are in no array, and not all zero. */
@@ -44,10 +45,13 @@ struct image_key {
 /* The image of that structure, if it is kept here. */
 struct image *image_find(const struct image_key *key);
 
-/* Learn it from a file of file_size bytes, whose arrays have offsets, and
- * keep it for image_find, if it is not too large. NULL with err. */
+/* Learn it from a file, whose arrays have offsets, and keep it for
+ * image_find, if it is not too large. Of record only file_size is taken; but
+ * if it is a complete one, rest_crc must be that of the file. NULL with
+ * err. */
 struct image *image_learn(int fd, const struct image_key *key,
-                          uint64_t file_size, struct mlb_error *err);
+                          const struct layout_record *record,
+                          struct mlb_error *err);
 
 /* Write what is in no array. 0, or -1 with errno. */
 int image_write(const struct image *image, int fd);

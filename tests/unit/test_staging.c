@@ -272,12 +272,200 @@ static void an_abandoned_file_is_gone(void **state)
     staging_abandon(NULL);
 }
 
+static ino_t inode_of(const char *path)
+{
+    struct stat st;
+
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_ino;
+}
+
+static void a_slot_is_written_over(void **state)
+{
+    const char *new = in(state, "new.h5"), *slot = in(state, "slot.h5");
+
+    publish(begin_all(new, 1));
+    publish(begin_all(slot, 2));
+    ino_t inode = inode_of(slot);
+    int fd = open(slot, O_RDONLY);
+    flip_bit(slot, 4500);           /* what libhdf5 wrote is written, too */
+    write_by(in(state, "by2.h5"), slot, 2, 1);
+    assert_int_equal(inode_of(in(state, "by2.h5")), inode);
+    close(fd);
+    assert_int_equal(count_files(*state), 2);
+    check_all(in(state, "by2.h5"), 1);
+    assert_same(new, in(state, "by2.h5"));
+}
+
+/* In a process that has made no such file yet. */
+static int take_slot(void **state)
+{
+    ino_t inode = inode_of(in(state, "slot.h5"));
+    /* Kept open, so that no new file can get the number. */
+    int fd = open(in(state, "slot.h5"), O_RDONLY);
+
+    write_by(in(state, "next.h5"), in(state, "slot.h5"), 1, 1);
+    close(fd);
+    return inode_of(in(state, "next.h5")) == inode ? 0 : 3;
+}
+
+static int in_child(const char *faults, int (*work)(void **), void **state)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        setenv("MLB_FAULTS", faults, 1);
+        fault_reset();
+        _exit(work(state));
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFSIGNALED(status) ? 1000 + WTERMSIG(status)
+                               : WEXITSTATUS(status);
+}
+
+static int make_slot(void **state)
+{
+    publish(begin_all(in(state, "slot.h5"), 2));
+    return 0;
+}
+
+static int make_compared(void **state)
+{
+    publish(begin_all(in(state, "new.h5"), 1));
+    return 0;
+}
+
+/* What is in no array is taken from the slot, if it is sound. */
+static void a_fresh_process_learns_from_the_slot(void **state)
+{
+    assert_int_equal(in_child("", make_slot, state), 0);
+    assert_int_equal(in_child("", make_compared, state), 0);
+    assert_int_equal(in_child("", take_slot, state), 0);
+    check_all(in(state, "next.h5"), 1);
+    assert_same(in(state, "next.h5"), in(state, "new.h5"));
+    assert_int_equal(unlink(in(state, "next.h5")), 0);
+    assert_int_equal(in_child("", make_slot, state), 0);
+    flip_bit(in(state, "slot.h5"), 4500);
+    assert_int_equal(in_child("", take_slot, state), 3);
+    assert_false(files_is_file(in(state, "slot.h5")));
+    check_all(in(state, "next.h5"), 1);
+    assert_same(in(state, "next.h5"), in(state, "new.h5"));
+}
+
+static void other_slots_are_removed(void **state)
+{
+    const char *slot = in(state, "slot.h5");
+    struct mlb_error err = { 0 };
+    char path[4096];
+
+    for (int i = 0; i < 5; i++) {
+        if (i == 0)
+            make_sample(slot);
+        else if (i == 1)
+            write_file(slot, "not one of ours");
+        else
+            publish(begin_all(slot, 2));
+        if (i == 2)
+            assert_int_equal(truncate(slot, 1 << 20), 0);
+        if (i == 3)
+            assert_int_equal(link(slot, in(state, "kept.h5")), 0);
+        if (i == 4)
+            flip_bit(slot, 40);
+        snprintf(path, sizeof(path), "%s/x%d.h5", (const char *)*state, i);
+        struct staging *s = staging_create(begin_all(path, 1), slot, &err);
+        assert_non_null(s);
+        assert_false(files_is_file(slot));
+        staging_abandon(s);
+    }
+    /* Another name of it keeps its bytes. */
+    check_all(in(state, "kept.h5"), 2);
+    write_by(in(state, "y.h5"), in(state, "nothing.h5"), 1, 1);
+    check_all(in(state, "y.h5"), 1);
+    assert_int_equal(count_files(*state), 2);
+}
+
+/* One writer, whose failures are the exit status. */
+static int recycle_once(void **state)
+{
+    static struct staging_part parts[ARRAYS];
+    static uint32_t crcs[256], *crc = crcs;
+    struct staging *s = staging_create(begin_all(in(state, "next.h5"), 1),
+                                       in(state, "slot.h5"), NULL);
+
+    if (!s)
+        return 1;
+    cut(s, 1, 1, parts);
+    if (staging_write(staging_path(s), parts, ARRAYS, crcs, NULL) < 0) {
+        staging_abandon(s);
+        return 1;
+    }
+    for (size_t i = 0; i < ARRAYS; i++) {
+        if (staging_sum(s, &parts[i], crc, NULL) < 0)
+            return 2;
+        crc += staging_sums(&parts[i]);
+    }
+    return staging_publish(s, false, NULL) < 0;
+}
+
+/* Neither name ever has anything but the old or the new file. */
+static void killed_at_any_operation(void **state)
+{
+    char faults[32];
+    unsigned n = 0;
+    int rc;
+
+    do {
+        if (!files_is_file(in(state, "slot.h5")))
+            publish(begin_all(in(state, "slot.h5"), 2));
+        snprintf(faults, sizeof(faults), "any:%u:kill", ++n);
+        rc = in_child(faults, recycle_once, state);
+        assert_true(rc == 0 || rc == 1000 + SIGKILL);
+        if (files_is_file(in(state, "slot.h5")))
+            check_all(in(state, "slot.h5"), 2);
+        if (rc == 0 || files_is_file(in(state, "next.h5")))
+            check_all(in(state, "next.h5"), 1);
+        unlink(in(state, "next.h5"));
+        place_clean(*state);
+    } while (rc != 0 && n < 1000);
+    assert_int_equal(rc, 0);
+    assert_true(n > 10);
+    assert_int_equal(count_files(*state), 0);
+}
+
+static void failures_are_errors_and_leave_nothing(void **state)
+{
+    static const char *const faults[] = {
+        "write:1:EIO", "write:2:ENOSPC", "write:5:EIO", "write:9:EIO",
+        "fsync:1:EIO", "fsync:2:EIO", "fsync:3:ENOSPC", "fsync:4:EIO",
+        "fsync:5:EIO", "rename:2:EIO",
+    };
+
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        publish(begin_all(in(state, "slot.h5"), 2));
+        if (in_child(faults[i], recycle_once, state) != 1)
+            fail_msg("%s: no error", faults[i]);
+        assert_int_equal(count_files(*state), 0);
+    }
+    publish(begin_all(in(state, "slot.h5"), 2));
+    assert_int_equal(in_child("write:3:short,write:7:EINTR,rename:1:EIO,"
+                              "write:12:short", recycle_once, state), 0);
+    check_all(in(state, "next.h5"), 1);
+    assert_int_equal(count_files(*state), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        /* First: later ones know the structure. */
+        IN_DIRECTORY(a_fresh_process_learns_from_the_slot),
         IN_DIRECTORY(any_number_of_writers_makes_the_same_file),
         IN_DIRECTORY(sums_must_be_entered_in_order),
         IN_DIRECTORY(an_abandoned_file_is_gone),
+        IN_DIRECTORY(a_slot_is_written_over),
+        IN_DIRECTORY(other_slots_are_removed),
+        IN_DIRECTORY(killed_at_any_operation),
+        IN_DIRECTORY(failures_are_errors_and_leave_nothing),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
