@@ -1,264 +1,345 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What saving costs against the disk itself and against libhdf5.
  *
- *     store DIRECTORY [MIB [ROUNDS]]
+ *     store DIRECTORY [MIB [ROUNDS [GROUP...]]]
  *
- * All in one process and in turn, with the same tensors of 2 MiB. Prints
- * the medians of the rounds: raw/save in time (1: as fast as the disk),
- * H5Dwrite/save, the percentage of a save that checksums take, and then the
- * seconds of raw, save, H5Dwrite and of the engine with and without
- * checksums. */
+ * Groups: new recycled sums ranks small. Each compares ways in turn in this
+ * one process, with the same tensors of 2 MiB, and prints the medians of the
+ * rounds, a line "name value" each: ratios of times (1: as fast as the disk;
+ * more is faster), then the seconds they are of. */
 #include "config.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <hdf5.h>
-#ifdef HAVE_LIBURING
-#include <liburing.h>
-#endif
 
-#include "store/container.h"
+#include "raw.h"
+#include "store.h"
 #include "store/io.h"
+#include "store/staging.h"
 
-#define MIB ((size_t)1 << 20)
-#define TENSOR (2 * MIB)
-#define MOST_ROUNDS 99
+#define TENSOR (2 * RAW_MIB)
+#define SMALL 5000
+#define UNALIGNED 64           /* where frameworks let large tensors begin */
 
-static char path[PATH_MAX];
-static unsigned char *data;
-static size_t bytes;
-
-static void fail(const char *what)
+void bench_check(int rc, const struct mlb_error *err)
 {
-    perror(what);
-    exit(1);
-}
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int open_new(int flags)
-{
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | flags, 0600);
-
-    if (fd < 0 || ftruncate(fd, (off_t)bytes) < 0 ||
-        fallocate(fd, 0, 0, (off_t)bytes) < 0)
-        fail(path);
-    return fd;
-}
-
-static void end(int fd)
-{
-    if (fsync(fd) < 0 || close(fd) < 0)
-        fail("fsync");
-}
-
-#ifdef HAVE_LIBURING
-static void collect(struct io_uring *ring)
-{
-    struct io_uring_cqe *cqe;
-
-    if (io_uring_wait_cqe(ring, &cqe) < 0 || cqe->res != (int)IO_PIECE)
-        fail("raw write");
-    io_uring_cqe_seen(ring, cqe);
-}
-
-/* The disk's own speed: as the engine, but nothing is copied or summed. */
-static void write_raw(void)
-{
-    static unsigned char *buffers;
-    struct iovec parts[IO_DEPTH];
-    struct io_uring ring;
-    int fd = open_new(O_DIRECT);
-
-    if (!buffers) {
-        buffers = aligned_alloc(TENSOR, IO_DEPTH * IO_PIECE);
-        madvise(buffers, IO_DEPTH * IO_PIECE, MADV_HUGEPAGE);
-        memcpy(buffers, data, IO_DEPTH * IO_PIECE);
-    }
-    for (size_t i = 0; i < IO_DEPTH; i++)
-        parts[i] = (struct iovec){ buffers + i * IO_PIECE, IO_PIECE };
-    if (io_uring_queue_init(IO_DEPTH, &ring, 0) < 0)
-        fail("io_uring");
-    int fixed = io_uring_register_buffers(&ring, parts, IO_DEPTH) == 0;
-    for (size_t i = 0; i < bytes / IO_PIECE; i++) {
-        if (i >= IO_DEPTH)
-            collect(&ring);
-        struct io_uring_sqe *sqe = io_uring_get_sqe(&ring);
-        unsigned char *p = buffers + i % IO_DEPTH * IO_PIECE;
-        if (fixed)
-            io_uring_prep_write_fixed(sqe, fd, p, IO_PIECE, i * IO_PIECE,
-                                      (int)(i % IO_DEPTH));
-        else
-            io_uring_prep_write(sqe, fd, p, IO_PIECE, i * IO_PIECE);
-        if (io_uring_submit(&ring) != 1)
-            fail("raw submit");
-    }
-    for (size_t i = 0; i < IO_DEPTH; i++)
-        collect(&ring);
-    io_uring_queue_exit(&ring);
-    end(fd);
-}
-#else
-static void write_raw(void)
-{
-    fputs("store: built without liburing\n", stderr);
-    exit(77);
-}
-#endif
-
-static void save(void)
-{
-    struct mlb_error err = { 0 };
-    struct container_writer *w = container_create(path, CONTAINER_CHECKPOINT,
-                                                  &err);
-    char name[32];
-    int rc = w ? 0 : -1;
-
-    for (size_t i = 0; i < bytes / TENSOR && rc == 0; i++) {
-        snprintf(name, sizeof(name), "/tensors/t%zu", i);
-        struct container_array a = { .name = name, .dtype = MLB_F32,
-                                     .rank = 1, .shape = { TENSOR / 4 },
-                                     .data = data + i * TENSOR };
-        rc = container_add(w, &a, &err);
-    }
-    if (rc < 0 || container_publish(w, false, &err) < 0) {
-        fprintf(stderr, "%s\n", err.text);
+    if (rc < 0) {
+        fprintf(stderr, "store: %s\n", err->text);
         exit(1);
     }
 }
 
-static void write_hdf5(void)
+void bench_remove(const char *path)
 {
+    if (unlink(path) < 0)
+        raw_fail(path);
+    sync();                    /* nobody's share */
+}
+
+static size_t tensor_bytes(const struct bench *b, size_t i)
+{
+    return b->tensor ? b->tensor : 4 * (64 + i * 37 % 1000);
+}
+
+size_t bench_tensors(const struct bench *b)
+{
+    return b->tensor ? b->bytes / b->tensor : SMALL;
+}
+
+struct container_writer *bench_begin(const struct bench *b, const char *path)
+{
+    struct mlb_error err = { 0 };
+    struct container_writer *w = container_create(path, CONTAINER_CHECKPOINT,
+                                                  &err);
+    const unsigned char *data = b->data + b->lead;
+    char name[32];
+
+    bench_check(w ? 0 : -1, &err);
+    for (size_t i = 0; i < bench_tensors(b); i++) {
+        snprintf(name, sizeof(name), "/tensors/t%zu", i);
+        struct container_array a = { .name = name, .dtype = MLB_F32,
+                                     .rank = 1,
+                                     .shape = { tensor_bytes(b, i) / 4 },
+                                     .data = data };
+        bench_check(container_add(w, &a, &err), &err);
+        data += tensor_bytes(b, i);
+    }
+    return w;
+}
+
+static void save(void *argument)
+{
+    const struct bench *b = argument;
+    struct mlb_error err = { 0 };
+
+    bench_check(container_publish(bench_begin(b, b->path), false, &err),
+                &err);
+}
+
+/* The same as a checkpoint does it, in one writer, over the file at other;
+ * then the two change places. */
+static void save_recycled(void *argument)
+{
+    struct bench *b = argument;
+    struct mlb_error err = { 0 };
+    size_t count = bench_tensors(b);
+    struct staging_part *parts = calloc(count, sizeof(*parts));
+    uint32_t *crcs = calloc(b->bytes / RAW_MIB + 2 * count, sizeof(*crcs));
+    struct staging *s = staging_create(bench_begin(b, b->path), b->other,
+                                       &err);
+    const unsigned char *data = b->data + b->lead;
+
+    bench_check(s && parts && crcs ? 0 : -1, &err);
+    for (size_t i = 0; i < count; i++) {
+        parts[i] = (struct staging_part){
+            .array = i, .length = tensor_bytes(b, i), .data = data,
+            .file_offset = staging_offset(s, i),
+            .padding = staging_padding(s, i),
+        };
+        data += parts[i].length;
+    }
+    bench_check(staging_write(staging_path(s), parts, count, crcs, &err),
+                &err);
+    uint32_t *crc = crcs;
+    for (size_t i = 0; i < count; i++) {
+        bench_check(staging_sum(s, &parts[i], crc, &err), &err);
+        crc += staging_sums(&parts[i]);
+    }
+    bench_check(staging_publish(s, false, &err), &err);
+    free(parts);
+    free(crcs);
+    if (rename(b->path, b->other) < 0)
+        raw_fail(b->path);
+}
+
+static void write_raw_new(void *argument)
+{
+    const struct bench *b = argument;
+
+    raw_write_new(b->raw, b->bytes);
+}
+
+static void write_raw_over(void *argument)
+{
+    const struct bench *b = argument;
+
+    raw_overwrite(b->raw, b->bytes);
+}
+
+static void write_hdf5(void *argument)
+{
+    const struct bench *b = argument;
     hsize_t count = TENSOR / 4;
     hid_t space = H5Screate_simple(1, &count, NULL);
-    hid_t file = H5Fcreate(path, H5F_ACC_EXCL, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t file = H5Fcreate(b->path, H5F_ACC_EXCL, H5P_DEFAULT, H5P_DEFAULT);
     char name[32];
     herr_t rc = file < 0 ? -1 : 0;
 
-    for (size_t i = 0; i < bytes / TENSOR && rc >= 0; i++) {
+    for (size_t i = 0; i < bench_tensors(b) && rc >= 0; i++) {
         snprintf(name, sizeof(name), "t%zu", i);
         hid_t set = H5Dcreate2(file, name, H5T_IEEE_F32LE, space,
                                H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
         rc = H5Dwrite(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT,
-                      data + i * TENSOR);
+                      b->data + b->lead + i * TENSOR);
         H5Dclose(set);
     }
     H5Sclose(space);
-    int fd = rc < 0 || H5Fclose(file) < 0 ? -1 : open(path, O_RDWR);
-    if (fd < 0)
-        fail("HDF5");
-    end(fd);
+    int fd = rc < 0 || H5Fclose(file) < 0 ? -1 : open(b->path, O_RDWR);
+    if (fd < 0 || fsync(fd) < 0 || close(fd) < 0)
+        raw_fail("HDF5");
 }
 
-static void write_engine(int sums)
+/* Seconds, and not in them the removing of what was made. */
+static double time_new(struct bench *b, void (*work)(void *),
+                       const char *path)
 {
-    int fd = open_new(0);
-    struct io *io = io_open(fd, bytes, NULL);
-    volatile uint32_t kept = 0;
+    double took = raw_time(work, b);
 
-    for (size_t at = 0; io && at < bytes; at += io_piece(io)) {
-        unsigned char *to = io_next(io);
-        uint32_t crc = 0;
-        if (to && sums)
-            io_copy(to, data + at, io_piece(io), &crc);
-        else if (to)
-            memcpy(to, data + at, io_piece(io));
-        kept ^= crc;
-        if (!to || io_write(io, io_piece(io), at) < 0)
-            fail("engine");
-    }
-    if (!io || io_finish(io) < 0)
-        fail("engine");
-    io_close(io);
-    end(fd);
-}
-
-static void with_sums(void)
-{
-    write_engine(1);
-}
-
-static void without_sums(void)
-{
-    write_engine(0);
-}
-
-static double time_one(void (*work)(void))
-{
-    double start = now();
-
-    work();
-    double took = now() - start;
-    if (unlink(path) < 0)
-        fail(path);
-    sync();          /* what removing leaves behind is nobody's share */
+    bench_remove(path);
     return took;
 }
 
-static int compare(const void *a, const void *b)
+static void print_median(const char *name, double *values, size_t count)
 {
-    const double *x = a, *y = b;
-
-    return (*x > *y) - (*x < *y);
+    raw_row(name, raw_median(values, count));
 }
 
-static double median(double *values, size_t count)
+static void bench_new(struct bench *b)
 {
-    qsort(values, count, sizeof(*values), compare);
-    return values[count / 2];
+    double raw[RAW_MOST_ROUNDS], ours[RAW_MOST_ROUNDS],
+        aligned[RAW_MOST_ROUNDS], hdf5[RAW_MOST_ROUNDS],
+        by_raw[RAW_MOST_ROUNDS], by_hdf5[RAW_MOST_ROUNDS],
+        aligned_by_raw[RAW_MOST_ROUNDS];
+
+    time_new(b, write_raw_new, b->raw);
+    time_new(b, save, b->path);
+    for (size_t r = 0; r < b->rounds; r++) {
+        raw[r] = time_new(b, write_raw_new, b->raw);
+        ours[r] = time_new(b, save, b->path);
+        hdf5[r] = time_new(b, write_hdf5, b->path);
+        b->lead = 0;
+        aligned[r] = time_new(b, save, b->path);
+        b->lead = UNALIGNED;
+        by_raw[r] = raw[r] / ours[r];
+        by_hdf5[r] = hdf5[r] / ours[r];
+        aligned_by_raw[r] = raw[r] / aligned[r];
+    }
+    print_median("save_new_over_raw", by_raw, b->rounds);
+    print_median("save_new_over_h5dwrite", by_hdf5, b->rounds);
+    print_median("save_new_aligned_over_raw", aligned_by_raw, b->rounds);
+    print_median("raw_new_s", raw, b->rounds);
+    print_median("save_new_s", ours, b->rounds);
+    print_median("save_new_aligned_s", aligned, b->rounds);
+    print_median("h5dwrite_s", hdf5, b->rounds);
 }
 
-enum { RAW, SAVE, HDF5, SUMS, NO_SUMS, WAYS };
+static void bench_recycled(struct bench *b)
+{
+    double raw[RAW_MOST_ROUNDS], ours[RAW_MOST_ROUNDS],
+        aligned[RAW_MOST_ROUNDS], by_raw[RAW_MOST_ROUNDS],
+        by_hdf5[RAW_MOST_ROUNDS], aligned_by_raw[RAW_MOST_ROUNDS];
+
+    write_raw_new(b);
+    save_recycled(b);
+    save_recycled(b);
+    for (size_t r = 0; r < b->rounds; r++) {
+        raw[r] = raw_time(write_raw_over, b);
+        ours[r] = raw_time(save_recycled, b);
+        by_hdf5[r] = time_new(b, write_hdf5, b->path) / ours[r];
+        b->lead = 0;
+        aligned[r] = raw_time(save_recycled, b);
+        b->lead = UNALIGNED;
+        by_raw[r] = raw[r] / ours[r];
+        aligned_by_raw[r] = raw[r] / aligned[r];
+    }
+    bench_remove(b->raw);
+    bench_remove(b->other);
+    print_median("save_recycled_over_raw", by_raw, b->rounds);
+    print_median("save_recycled_over_h5dwrite", by_hdf5, b->rounds);
+    print_median("save_recycled_aligned_over_raw", aligned_by_raw, b->rounds);
+    print_median("raw_overwrite_s", raw, b->rounds);
+    print_median("save_recycled_s", ours, b->rounds);
+    print_median("save_recycled_aligned_s", aligned, b->rounds);
+}
+
+/* The engine with and without checksums, over the same file. */
+struct engine {
+    const struct bench *b;
+    bool sums;
+};
+
+static void write_engine(void *argument)
+{
+    const struct engine *e = argument;
+    const struct bench *b = e->b;
+    int fd = open(b->raw, O_RDWR);
+    struct io *io = io_open(fd, b->bytes, NULL);
+    volatile uint32_t kept = 0;
+
+    for (size_t at = 0; io && at < b->bytes; at += io_piece(io)) {
+        unsigned char *to = io_next(io);
+        uint32_t crc = 0;
+        if (to && e->sums)
+            io_copy(to, b->data + b->lead + at, io_piece(io), &crc);
+        else if (to)
+            memcpy(to, b->data + b->lead + at, io_piece(io));
+        kept ^= crc;
+        if (!to || io_write(io, io_piece(io), at) < 0)
+            raw_fail("engine");
+    }
+    if (!io || io_finish(io) < 0 || fsync(fd) < 0)
+        raw_fail("engine");
+    io_close(io);
+    close(fd);
+}
+
+static void bench_sums(struct bench *b)
+{
+    double share[RAW_MOST_ROUNDS];
+    struct engine with = { b, true }, without = { b, false };
+
+    write_raw_new(b);
+    write_engine(&with);
+    for (size_t r = 0; r < b->rounds; r++) {
+        double sums = raw_time(write_engine, &with);
+        share[r] = 100 * (sums - raw_time(write_engine, &without)) / sums;
+    }
+    bench_remove(b->raw);
+    print_median("checksum_share_of_save", share, b->rounds);
+}
+
+/* 5,000 tensors beyond their bytes, in milliseconds. */
+static void bench_small(struct bench *all)
+{
+    struct bench b = *all;
+    double new[RAW_MOST_ROUNDS], over[RAW_MOST_ROUNDS];
+
+    b.tensor = b.bytes = 0;
+    for (size_t i = 0; i < SMALL; i++)
+        b.bytes += tensor_bytes(&b, i);
+    time_new(&b, save, b.path);
+    save_recycled(&b);
+    write_raw_new(&b);
+    for (size_t r = 0; r < b.rounds; r++) {
+        over[r] = -1e3 * raw_time(write_raw_over, &b);
+        over[r] += 1e3 * raw_time(save_recycled, &b);
+        bench_remove(b.raw);
+        new[r] = -1e3 * raw_time(write_raw_new, &b);
+        new[r] += 1e3 * time_new(&b, save, b.path);
+    }
+    bench_remove(b.raw);
+    bench_remove(b.other);
+    print_median("small_tensors_added_ms", over, b.rounds);
+    print_median("small_tensors_new_added_ms", new, b.rounds);
+}
+
+static void bench_both_ranks(struct bench *b)
+{
+    bench_ranks(b, 2);
+    bench_ranks(b, 4);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(struct bench *b);
+} groups[] = {
+    { "new", bench_new }, { "recycled", bench_recycled },
+    { "sums", bench_sums }, { "ranks", bench_both_ranks },
+    { "small", bench_small },
+};
+
+static bool is_wanted(const char *name, int argc, char **argv)
+{
+    for (int i = 4; i < argc; i++)
+        if (strcmp(argv[i], name) == 0)
+            return true;
+    return argc <= 4;
+}
 
 int main(int argc, char **argv)
 {
-    void (*const ways[WAYS])(void) = { write_raw, save, write_hdf5,
-                                       with_sums, without_sums };
-    static double t[WAYS][MOST_ROUNDS], by_raw[MOST_ROUNDS],
-        by_hdf5[MOST_ROUNDS], share[MOST_ROUNDS];
-    size_t rounds = argc > 3 ? strtoul(argv[3], NULL, 10) : 5;
+    struct bench b = { .lead = UNALIGNED, .tensor = TENSOR };
 
-    bytes = (argc > 2 ? strtoul(argv[2], NULL, 10) : 1024) * MIB;
-    if (argc < 2 || bytes < IO_DEPTH * IO_PIECE || bytes % IO_PIECE ||
-        rounds < 1 || rounds > MOST_ROUNDS) {
-        fputs("usage: store DIRECTORY [MIB [ROUNDS]], MIB a multiple of 4, "
-              "at least 32\n", stderr);
+    b.rounds = argc > 3 ? strtoul(argv[3], NULL, 10) : 5;
+    b.bytes = (argc > 2 ? strtoul(argv[2], NULL, 10) : 1024) * RAW_MIB;
+    if (argc < 2 || b.bytes < 8 * RAW_PIECE || b.bytes % (4 * RAW_PIECE) ||
+        b.rounds < 1 || b.rounds > RAW_MOST_ROUNDS) {
+        fputs("usage: store DIRECTORY [MIB [ROUNDS [GROUP...]]], MIB a "
+              "multiple of 16, at least 32\n", stderr);
         return 2;
     }
-    snprintf(path, sizeof(path), "%s/bench.h5", argv[1]);
-    data = aligned_alloc(TENSOR, bytes);
-    if (!data)
-        fail("memory");
-    madvise(data, bytes, MADV_HUGEPAGE);
-    for (size_t i = 0; i < bytes; i++)
-        data[i] = (unsigned char)(i * 31 + i / 4099);
-    for (int i = 0; i < WAYS; i++)           /* warm up */
-        time_one(ways[i]);
-    for (size_t r = 0; r < rounds; r++) {
-        for (int i = 0; i < WAYS; i++)
-            t[i][r] = time_one(ways[i]);
-        by_raw[r] = t[RAW][r] / t[SAVE][r];
-        by_hdf5[r] = t[HDF5][r] / t[SAVE][r];
-        share[r] = 100 * (t[SUMS][r] - t[NO_SUMS][r]) / t[SAVE][r];
-    }
-    printf("%.2f %.2f %.1f", median(by_raw, rounds),
-           median(by_hdf5, rounds), median(share, rounds));
-    for (int i = 0; i < WAYS; i++)
-        printf(" %.3f", median(t[i], rounds));
-    putchar('\n');
-    free(data);
+    snprintf(b.path, sizeof(b.path), "%s/bench.h5", argv[1]);
+    snprintf(b.other, sizeof(b.other), "%s/bench-other.h5", argv[1]);
+    snprintf(b.raw, sizeof(b.raw), "%s/bench-raw", argv[1]);
+    b.data = raw_data(b.bytes);
+    for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+        if (is_wanted(groups[i].name, argc, argv))
+            groups[i].run(&b);
+    free(b.data);
     return 0;
 }
