@@ -35,7 +35,8 @@ static int by_offset(const void *a, const void *b)
            (x->part->file_offset < y->part->file_offset);
 }
 
-/* The parts in the order of the file, so that neighbours meet. */
+/* The parts of one writer, in the order of the file, so that neighbours
+ * meet. */
 static struct task *order_parts(const struct staging_part *parts,
                                 size_t count, uint32_t *crcs)
 {
@@ -65,7 +66,7 @@ static int put_parts(struct stream *stream, const struct task *tasks,
         if (p->padding > 0)
             stream_pad(stream, p->padding);
     }
-    return stream_finish(stream);
+    return 0;
 }
 
 int staging_write(const char *path, const struct staging_part *parts,
@@ -82,7 +83,8 @@ int staging_write(const char *path, const struct staging_part *parts,
     if (!tasks)
         mlb_error_set(err, MLB_ERR_IO, "out of memory");
     else if (fd < 0 || stream_open(&stream, fd, bytes, NULL) < 0 ||
-             put_parts(&stream, tasks, count) < 0)
+             put_parts(&stream, tasks, count) < 0 ||
+             stream_finish(&stream) < 0)
         mlb_error_errno(err, MLB_ERR_IO, "cannot write %s", path);
     else if (place_sync(fd, true) < 0)
         mlb_error_errno(err, MLB_ERR_IO, "cannot sync %s", path);
@@ -118,23 +120,54 @@ static int put_source(const struct staging *s, size_t i,
             return mlb_error_prefix(err, "%s", a->name);
         *crc++ = stream_filled(stream, n);
     }
+    stream_pad(stream, s->image->padding[i]);
     return 0;
+}
+
+/* All arrays whose data is there, in the order of the file. */
+static int put_data(const struct staging *s, struct stream *stream,
+                    struct mlb_error *err)
+{
+    struct staging_part *parts = calloc(s->w->count + 1, sizeof(*parts));
+    struct task *tasks = calloc(s->w->count + 1, sizeof(*tasks));
+    size_t count = 0;
+    int rc = -1;
+
+    for (size_t i = 0; parts && tasks && i < s->w->count; i++) {
+        const struct layout_entry *e = &s->entries[i];
+        if (!s->w->arrays[i].data)
+            continue;
+        parts[count] = (struct staging_part){
+            .array = i, .length = e->bytes, .file_offset = e->offset,
+            .data = s->w->arrays[i].data, .padding = s->image->padding[i],
+        };
+        tasks[count] = (struct task){ &parts[count],
+                                      s->blocks + e->first_block };
+        count++;
+    }
+    if (!parts || !tasks) {
+        mlb_error_set(err, MLB_ERR_IO, "out of memory");
+        goto out;
+    }
+    qsort(tasks, count, sizeof(*tasks), by_offset);
+    rc = put_parts(stream, tasks, count);
+    if (rc < 0)
+        cannot_write(s, err);
+out:
+    free(parts);
+    free(tasks);
+    return rc;
 }
 
 static int put_arrays(struct staging *s, struct stream *stream,
                       struct mlb_error *err)
 {
+    if (put_data(s, stream, err) < 0)
+        return -1;
     for (size_t i = 0; i < s->w->count; i++) {
-        const struct container_array *a = &s->w->arrays[i];
-        const struct layout_entry *e = &s->entries[i];
-        struct stream_sums sums = { s->blocks + e->first_block, 0 };
-        if (!a->data && put_source(s, i, stream, err) < 0)
+        if (!s->w->arrays[i].data && put_source(s, i, stream, err) < 0)
             return -1;
-        if (a->data && stream_put(stream, a->data, e->bytes, e->offset,
-                                  &sums) < 0)
-            return cannot_write(s, err);
-        stream_pad(stream, s->image->padding[i]);
-        s->entered[i] = e->bytes;
+        s->entered[i] = s->entries[i].bytes;
     }
     return stream_finish(stream) < 0 ? cannot_write(s, err) : 0;
 }

@@ -11,13 +11,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "store/crc.h"
 #include "store/fault.h"
 #include "store/io_parts.h"
 #include "store/place.h"
 
 #define MIB ((size_t)1 << 20)
-#define COPY_BYTES ((size_t)64 << 10)  /* stays in the nearest caches */
 
 ssize_t io_transfer(const struct io *io, const struct io_slot *s)
 {
@@ -345,15 +343,6 @@ bool io_is_cached(int fd, const struct io_range *range)
 {
     return range->length > 0 && is_page_cached(fd, range->offset) &&
            is_page_cached(fd, range->offset + range->length - 1);
-}
-
-void io_copy(void *to, const void *from, size_t length, uint32_t *crc)
-{
-    for (size_t at = 0; at < length; at += COPY_BYTES) {
-        size_t n = length - at < COPY_BYTES ? length - at : COPY_BYTES;
-        memcpy((char *)to + at, (const char *)from + at, n);
-        *crc = crc_update(*crc, (char *)to + at, n);
-    }
 }
 
 void io_describe(const struct io *io, char *out, size_t size)

@@ -2,7 +2,6 @@
 /* Gathering bytes into large writes. */
 #include "config.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +9,7 @@
 #include "store/place.h"
 #include "store/staging_stream.h"
 
-#define LEAST_DIRECT ((size_t)1 << 20)   /* shorter ones are copied */
+#define LEAST_DIRECT ((size_t)2 << 20)   /* shorter ones are copied */
 
 int stream_open(struct stream *s, int fd, uint64_t bytes,
                 const struct io_options *options)
@@ -26,13 +25,24 @@ int stream_open(struct stream *s, int fd, uint64_t bytes,
     return s->own ? 0 : -1;
 }
 
+static int flush_direct(struct stream *s)
+{
+    size_t length = s->direct_length;
+
+    s->direct_length = 0;
+    if (length == 0)
+        return 0;
+    return io_write_from(s->io, s->direct, length, s->direct_at);
+}
+
+/* Write what was gathered, which is either a buffer or the caller's. */
 static int flush(struct stream *s)
 {
     size_t filled = s->filled;
 
     s->filled = 0;
     if (filled == 0)
-        return 0;
+        return flush_direct(s);
     return s->io ? io_write(s->io, filled, s->open_at)
                  : place_pwrite(s->fd, s->open, filled, s->open_at);
 }
@@ -84,6 +94,26 @@ static void add_sums(struct stream_sums *sums, unsigned char *to,
     }
 }
 
+/* Do bytes follow those that wait, in memory and in the file? */
+static bool follows(const struct stream *s, const unsigned char *from,
+                    uint64_t offset)
+{
+    return s->direct_length > 0 && from == s->direct + s->direct_length &&
+           offset == s->direct_at + s->direct_length;
+}
+
+/* How many of the bytes to write from where they are: whole pages, if there
+ * are enough to be worth a write. */
+static size_t to_write(const struct stream *s, const unsigned char *from,
+                       size_t length, uint64_t offset)
+{
+    if (!s->io || (length < LEAST_DIRECT && !follows(s, from, offset)))
+        return 0;
+    size_t n = io_whole(s->io, from, length, offset);
+    size_t left = s->room - s->direct_length;
+    return n > left && follows(s, from, offset) ? left : n;
+}
+
 /* Copying so many bytes makes what follows begin a page, if anything does
  * that. */
 static size_t to_copy(const struct stream *s, const unsigned char *from,
@@ -92,10 +122,24 @@ static size_t to_copy(const struct stream *s, const unsigned char *from,
     size_t before = (size_t)(LAYOUT_ALIGN - offset % LAYOUT_ALIGN);
     size_t n = left(s) < length ? left(s) : length;
 
-    if (before < n && length - before >= LEAST_DIRECT && s->io &&
-        io_whole(s->io, from + before, length - before, offset + before) > 0)
+    if (before < n && to_write(s, from + before, length - before,
+                               offset + before) > 0)
         return before;
     return n;
+}
+
+/* Have bytes written from where they are, with what is next to them. */
+static int put_direct(struct stream *s, const unsigned char *from,
+                      size_t length, uint64_t offset)
+{
+    if (!follows(s, from, offset)) {
+        if (flush(s) < 0)
+            return -1;
+        s->direct = from;
+        s->direct_at = offset;
+    }
+    s->direct_length += length;
+    return s->direct_length < s->room ? 0 : flush_direct(s);
 }
 
 int stream_put(struct stream *s, const void *bytes, size_t length,
@@ -104,14 +148,11 @@ int stream_put(struct stream *s, const void *bytes, size_t length,
     const unsigned char *from = bytes;
 
     while (length > 0) {
-        size_t n = 0;
-        if (s->io && length >= LEAST_DIRECT)
-            n = io_whole(s->io, from, length, offset);
+        size_t n = to_write(s, from, length, offset);
         if (n > 0) {
-            /* The sums are made while the disk has the bytes already. */
-            if (flush(s) < 0 || io_write_from(s->io, from, n, offset) < 0)
-                return -1;
             add_sums(sums, NULL, from, n);
+            if (put_direct(s, from, n, offset) < 0)
+                return -1;
         } else {
             if (need_room(s, 1, offset) < 0)
                 return -1;

@@ -19,6 +19,9 @@ struct stream {
     size_t filled;               /* of it, from lead on */
     size_t lead;
     uint64_t open_at;            /* where its first byte belongs */
+    const unsigned char *direct; /* the caller's bytes, not yet written */
+    size_t direct_length;
+    uint64_t direct_at;
 };
 
 /* Checksums of the blocks of an array, as they are made. */
