@@ -16,6 +16,7 @@
 #include "store/place.h"
 
 #define MIB ((size_t)1 << 20)
+#define FEWEST 4                       /* pieces, where they can be a MiB */
 
 ssize_t io_transfer(const struct io *io, const struct io_slot *s)
 {
@@ -64,10 +65,11 @@ static int open_direct(int fd)
     return open(path, mode | O_CLOEXEC | O_DIRECT);
 }
 
-/* Pieces so large that few do, but, of a small file, several in flight. */
+/* Large pieces, as each costs the disk something, but of a small file still
+ * several in flight. */
 static void cut(struct io *io, uint64_t bytes)
 {
-    uint64_t each = bytes / IO_DEPTH / MIB * MIB;
+    uint64_t each = bytes / FEWEST / MIB * MIB;
 
     io->piece = each < MIB ? MIB : each > IO_PIECE ? IO_PIECE : (size_t)each;
     uint64_t pieces = (bytes + io->piece - 1) / io->piece;

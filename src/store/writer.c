@@ -3,15 +3,19 @@
 #include "config.h"
 
 #include <inttypes.h>
-#include <search.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <xxhash.h>
 
 #include "store/layout.h"
 #include "store/writer.h"
 
 /* A name that is taken, by an array or by a group on the way to one. */
-struct taken {
+struct writer_name {
+    struct writer_name *next;
+    uint64_t hash;
+    size_t length;
     bool is_group;
     char name[];
 };
@@ -19,13 +23,6 @@ struct taken {
 static int out_of_memory(struct mlb_error *err)
 {
     return mlb_error_set(err, MLB_ERR_IO, "out of memory");
-}
-
-static int compare_taken(const void *a, const void *b)
-{
-    const struct taken *x = a, *y = b;
-
-    return strcmp(x->name, y->name);
 }
 
 struct container_writer *container_create(const char *path,
@@ -50,29 +47,66 @@ void container_abandon(struct container_writer *w)
 {
     if (!w)
         return;
-    tdestroy(w->names, free);
+    for (size_t i = 0; i < w->buckets; i++)
+        for (struct writer_name *n = w->names[i], *next; n; n = next) {
+            next = n->next;
+            free(n);
+        }
+    free(w->names);
     free(w->arrays);
     free(w->bytes);
     free(w->path);
     free(w);
 }
 
+/* Twice as many chains, while they are short. */
+static int widen(struct container_writer *w)
+{
+    size_t buckets = w->buckets ? w->buckets * 2 : 64;
+    struct writer_name **names = calloc(buckets, sizeof(*names));
+
+    if (!names)
+        return -1;
+    for (size_t i = 0; i < w->buckets; i++)
+        for (struct writer_name *n = w->names[i], *next; n; n = next) {
+            struct writer_name **chain = &names[n->hash & (buckets - 1)];
+            next = n->next;
+            n->next = *chain;
+            *chain = n;
+        }
+    free(w->names);
+    w->names = names;
+    w->buckets = buckets;
+    return 0;
+}
+
 /* Enter the first length bytes of name. NULL: no memory. *made says whether
  * it was new. */
-static struct taken *take(struct container_writer *w, const char *name,
-                          size_t length, bool *made)
+static struct writer_name *take(struct container_writer *w, const char *name,
+                                size_t length, bool *made)
 {
-    struct taken *t = calloc(1, sizeof(*t) + length + 1);
-    struct taken **found;
+    uint64_t hash = XXH3_64bits(name, length);
+    struct writer_name *n;
 
-    if (!t)
+    *made = false;
+    if (w->name_count >= w->buckets && widen(w) < 0)
         return NULL;
-    memcpy(t->name, name, length);
-    found = tsearch(t, &w->names, compare_taken);
-    *made = found && *found == t;
-    if (!*made)
-        free(t);
-    return found ? *found : NULL;
+    struct writer_name **chain = &w->names[hash & (w->buckets - 1)];
+    for (n = *chain; n; n = n->next)
+        if (n->hash == hash && n->length == length &&
+            memcmp(n->name, name, length) == 0)
+            return n;
+    n = calloc(1, sizeof(*n) + length + 1);
+    if (!n)
+        return NULL;
+    memcpy(n->name, name, length);
+    n->length = length;
+    n->hash = hash;
+    n->next = *chain;
+    *chain = n;
+    w->name_count++;
+    *made = true;
+    return n;
 }
 
 /* Enter a name and the groups above it. A group that stays after a failure
@@ -80,7 +114,7 @@ static struct taken *take(struct container_writer *w, const char *name,
 static const char *take_name(struct container_writer *w, const char *name,
                              struct mlb_error *err)
 {
-    struct taken *t = NULL;
+    struct writer_name *t = NULL;
     bool made;
 
     for (const char *p = name + 1; (p = strchr(p, '/')); p++) {

@@ -14,11 +14,12 @@
 struct container_writer {
     char *path;
     enum container_kind kind;
-    struct container_array *arrays;      /* names owned by the tree */
+    struct container_array *arrays;      /* their names are in names */
     uint64_t *bytes;                     /* of each */
     size_t count, size;
     struct io_options io;                /* zero but in tests */
-    void *names;                         /* tsearch tree of struct taken */
+    struct writer_name **names;          /* a hash table of chains */
+    size_t name_count, buckets;          /* buckets: 0 or a power of 2 */
 };
 
 #endif

@@ -256,11 +256,11 @@ static void faults_end_as_they_should(void **state)
     } cases[] = {
         { "", 0 },
         { "write:1:short", 0 }, { "write:3:short,write:4:short", 0 },
-        { "write:9:short,read:2:short", 0 }, { "write:2:EINTR", 0 },
-        { "read:1:EINTR,read:7:short", 0 },
-        { "write:1:EIO", EIO }, { "write:7:ENOSPC", ENOSPC },
-        { "write:9:EIO,fsync:1:ENOSPC", EIO }, { "fsync:1:EIO", EIO },
-        { "read:5:EIO", EIO }, { "write:2:short,write:4:ENOSPC", ENOSPC },
+        { "write:5:short,read:2:short", 0 }, { "write:2:EINTR", 0 },
+        { "read:1:EINTR,read:4:short", 0 },
+        { "write:1:EIO", EIO }, { "write:4:ENOSPC", ENOSPC },
+        { "write:5:EIO,fsync:1:ENOSPC", EIO }, { "fsync:1:EIO", EIO },
+        { "read:4:EIO", EIO }, { "write:2:short,write:4:ENOSPC", ENOSPC },
         { "any:5:kill", 1000 + SIGKILL }, { "any:400:kill", 0 },
     };
 
