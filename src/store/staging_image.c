@@ -138,8 +138,9 @@ static int add_piece(struct image *image, uint64_t offset,
         image->byte_room = room;
     }
     memcpy(image->bytes + image->byte_count, bytes, length);
-    struct image_piece *last = image->pieces + image->piece_count - 1;
-    if (image->piece_count > 0 && last->offset + last->length == offset) {
+    struct image_piece *last =
+        image->piece_count > 0 ? image->pieces + image->piece_count - 1 : NULL;
+    if (last && last->offset + last->length == offset) {
         last->length += length;
     } else {
         struct image_piece *more =

@@ -226,6 +226,79 @@ static void any_number_of_writers_makes_the_same_file(void **state)
     }
 }
 
+struct job {
+    struct work work;
+    const struct staging_part *parts;
+    unsigned writers, number;
+    int rc;
+};
+
+static void *run_job(void *argument)
+{
+    struct job *j = argument;
+
+    j->rc = write_mine(&j->work, j->parts, j->writers, j->number);
+    return NULL;
+}
+
+static void threads_write_at_once(void **state)
+{
+    enum { WRITERS = 3 };
+    static struct staging_part parts[ARRAYS * WRITERS];
+    static struct job jobs[WRITERS];
+    static struct work works[WRITERS];
+    pthread_t threads[WRITERS];
+    struct mlb_error err = { 0 };
+    struct staging *s = staging_create(begin_all(in(state, "x.h5"), 1), NULL,
+                                       &err);
+
+    assert_non_null(s);
+    cut(s, WRITERS, 1, parts);
+    for (unsigned k = 0; k < WRITERS; k++) {
+        jobs[k] = (struct job){ .parts = parts, .writers = WRITERS,
+                                .number = k };
+        jobs[k].work.path = staging_path(s);
+        assert_int_equal(pthread_create(&threads[k], NULL, run_job,
+                                        &jobs[k]), 0);
+    }
+    for (unsigned k = 0; k < WRITERS; k++) {
+        pthread_join(threads[k], NULL);
+        assert_int_equal(jobs[k].rc, 0);
+        works[k] = jobs[k].work;
+    }
+    enter(s, works, WRITERS);
+    assert_ok(staging_publish(s, false, &err), err);
+    check_all(in(state, "x.h5"), 1);
+}
+
+/* Arrays of whole pages that are neighbours in memory, too, which are
+ * written from there; and the same from elsewhere, which are copied. */
+static void pages_are_written_from_where_they_are(void **state)
+{
+    enum { BYTES = 5 * MIB / 2, COUNT = 3 };
+    unsigned char *other = malloc(COUNT * BYTES + 1);
+    char first[4096], name[16];
+
+    memcpy(other + 1, data, MOST);
+    snprintf(first, sizeof(first), "%s", in(state, "pages.h5"));
+    for (int copied = 0; copied <= 1; copied++) {
+        struct container_writer *w = begin(copied ? in(state, "copied.h5")
+                                                  : first);
+        for (size_t i = 0; i < COUNT; i++) {
+            snprintf(name, sizeof(name), "/p%zu", i);
+            add(w, name, MLB_U8, i < 2 ? BYTES : MOST - 2 * BYTES,
+                (copied ? other + 1 : data) + i * BYTES);
+        }
+        publish(w);
+    }
+    assert_same(first, in(state, "copied.h5"));
+    struct mlb_error err = { 0 };
+    struct container *c = open_it(first);
+    assert_ok(container_verify(c, &err), err);
+    container_close(c);
+    free(other);
+}
+
 static void sums_must_be_entered_in_order(void **state)
 {
     static struct staging_part parts[ARRAYS * 2];
@@ -451,6 +524,8 @@ int main(void)
         /* First: later ones know the structure. */
         IN_DIRECTORY(a_fresh_process_learns_from_the_slot),
         IN_DIRECTORY(any_number_of_writers_makes_the_same_file),
+        IN_DIRECTORY(threads_write_at_once),
+        IN_DIRECTORY(pages_are_written_from_where_they_are),
         IN_DIRECTORY(sums_must_be_entered_in_order),
         IN_DIRECTORY(an_abandoned_file_is_gone),
         IN_DIRECTORY(a_slot_is_written_over),
