@@ -275,8 +275,15 @@ struct image *image_learn(int fd, const struct image_key *key,
         record->rest_crc != image->rest_crc)
         rc = mlb_error_set(err, MLB_ERR_BAD_INPUT,
                            "the HDF5 metadata is damaged");
-    if (rc == 0 && image->byte_count <= MOST_BYTES)
+    if (rc == 0 && image->byte_count > 0 &&
+        image->byte_count <= MOST_BYTES) {
+        /* It may stay for long; add_piece took more than it needed. */
+        unsigned char *fitting = realloc(image->bytes, image->byte_count);
+        if (fitting)
+            image->bytes = fitting;
+        image->byte_room = image->byte_count;
         keep(image);
+    }
 out:
     free(spans);
     if (rc < 0) {
