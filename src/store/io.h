@@ -98,7 +98,8 @@ int io_read(struct io *io, const struct io_range *range, io_taker *take,
 /* Is a range in the page cache? A guess from its ends. */
 bool io_is_cached(int fd, const struct io_range *range);
 
-/* Copy bytes and continue their CRC32C, while they are in the cache. */
+/* Copy bytes and continue their CRC32C, while they are in the cache. crc may
+ * be NULL, so that what sums cost can be measured. */
 void io_copy(void *to, const void *from, size_t length, uint32_t *crc);
 
 /* "io_uring, O_DIRECT": what is in use. */

@@ -50,7 +50,8 @@ void io_copy(void *to, const void *from, size_t length, uint32_t *crc)
     for (size_t at = 0; at < length; at += CHUNK) {
         size_t n = length - at < CHUNK ? length - at : CHUNK;
         /* First the sum, which brings the bytes into the cache. */
-        *crc = crc_update(*crc, (const char *)from + at, n);
+        if (crc)
+            *crc = crc_update(*crc, (const char *)from + at, n);
         copy((unsigned char *)to + at, (const unsigned char *)from + at, n);
     }
 }

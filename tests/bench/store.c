@@ -244,10 +244,9 @@ static void write_engine(void *argument)
     for (size_t at = 0; io && at < b->bytes; at += io_piece(io)) {
         unsigned char *to = io_next(io);
         uint32_t crc = 0;
-        if (to && e->sums)
-            io_copy(to, b->data + b->lead + at, io_piece(io), &crc);
-        else if (to)
-            memcpy(to, b->data + b->lead + at, io_piece(io));
+        if (to)
+            io_copy(to, b->data + b->lead + at, io_piece(io),
+                    e->sums ? &crc : NULL);
         kept ^= crc;
         if (!to || io_write(io, io_piece(io), at) < 0)
             raw_fail("engine");
