@@ -27,13 +27,25 @@ extern "C" {
 struct mlb_dataset;
 struct mlb_loader;
 
-/* One field: rows of shape[0..rank-1] elements each (rank 0: a scalar). */
+/* One field. Fixed: rows of shape[0..rank-1] elements each (rank 0: a
+ * scalar). Ragged: each row has a length of its own, and is [length,
+ * shape...] elements: a text, a picture's bytes, a sequence of tokens. */
 struct mlb_field {
     const char *name;        /* owned by the data set */
     enum mlb_dtype dtype;
     int rank;
     uint64_t shape[MLB_MAX_RANK];
-    uint64_t row_bytes;
+    uint64_t row_bytes;      /* fixed: of a row; ragged: of one element of
+                              * its first dimension */
+    int ragged;
+    const char *codec;       /* what the bytes are: "jpeg", "png", "utf8",
+                              * "tokens", ...; "" for plain numbers */
+};
+
+/* Over all elements of a field; of ragged ones, too. NaNs are left out. */
+struct mlb_stats {
+    double mean, std, min, max;
+    uint64_t count;          /* elements; 0: nothing was measured */
 };
 
 /* Open a version by the path of its directory (what MLB_DATA_<AS> and
@@ -57,6 +69,19 @@ const struct mlb_field *mlb_dataset_find(const struct mlb_dataset *dataset,
  * MLB_ERR_NOT_FOUND if the data set has no such split. */
 int64_t mlb_dataset_split_rows(const struct mlb_dataset *dataset,
                                const char *split, struct mlb_error *err);
+int mlb_dataset_splits(const struct mlb_dataset *dataset);     /* count */
+/* Name of split number i, NULL if there is none. Owned by dataset. */
+const char *mlb_dataset_split(const struct mlb_dataset *dataset, int i);
+
+/* The statistics of a field, as taken at import. -1: there is no such
+ * field, or none were taken (bytes of pictures, texts). */
+int mlb_dataset_stats(const struct mlb_dataset *dataset, const char *field,
+                      struct mlb_stats *stats);
+
+/* The names that values 0, 1, ... of a field stand for: name i, or NULL
+ * where there is none. Owned by dataset. */
+const char *mlb_dataset_class(const struct mlb_dataset *dataset,
+                              const char *field, uint64_t i);
 
 /* Copy rows ids[0..count-1] (0-based over the whole data set, any order) of
  * one field to out, which holds count * row_bytes bytes. Every row's
@@ -65,17 +90,36 @@ int mlb_dataset_read(struct mlb_dataset *dataset, const char *field,
                      const uint64_t *ids, uint64_t count, void *out,
                      struct mlb_error *err);
 
+/* The same for a ragged field: rows one behind the other in out, which
+ * holds size bytes, row i at bytes offsets[i] to offsets[i + 1] of it
+ * (count + 1 offsets). Returns the bytes that all rows need; if that is
+ * more than size nothing but offsets is filled (out may be NULL then). */
+int64_t mlb_dataset_read_ragged(struct mlb_dataset *dataset,
+                                const char *field, const uint64_t *ids,
+                                uint64_t count, uint64_t *offsets, void *out,
+                                uint64_t size, struct mlb_error *err);
+
 /* Where shuffled reading stands. Plain data: put it in a checkpoint and give
  * it back later. It knows nothing of the number of ranks, so that a run
  * stopped on 4 ranks goes on over 3 and sees every sample once per epoch. */
 struct mlb_sampler_state {
-    uint32_t algorithm;      /* 1: Feistel network with cycle walking */
-    uint32_t reserved;       /* 0 */
+    uint32_t algorithm;      /* 1: Feistel network with cycle walking; 2: the
+                              * same over blocks of rows, then within them */
+    uint32_t block;          /* rows in a block of algorithm 2; else 0 */
     uint64_t seed;
     uint64_t epoch;          /* 0, 1, ... */
     uint64_t position;       /* samples of this epoch already given out */
     uint64_t rows;           /* N: rows in the split */
     uint64_t global_batch;   /* rows in a batch over all ranks */
+};
+
+/* How rows are read. AUTO: mapped when all fields take up to half of the
+ * memory that is free, else direct. */
+enum mlb_loader_mode {
+    MLB_LOADER_AUTO,
+    MLB_LOADER_MAPPED,       /* the files in memory, brought in at once */
+    MLB_LOADER_DIRECT,       /* past the page cache, the next batches being
+                              * read while one is used */
 };
 
 struct mlb_loader_options {
@@ -85,9 +129,18 @@ struct mlb_loader_options {
     int shuffle;             /* 0: rows in order, every epoch alike */
     int drop_last;           /* leave out an incomplete last batch */
     int rank, world_size;    /* this process among those that read */
+    enum mlb_loader_mode mode;
+    uint32_t block;          /* 0, or shuffle blocks of so many rows and the
+                              * rows in each: large reads for small rows on
+                              * slow disks. Algorithm 2. */
+    int prefetch;            /* batches read ahead in direct mode; 0: as
+                              * many as keep the disk busy, 2 or more */
+    int no_verify;           /* do not compare the rows' checksums */
 };
 
-/* A loader over the fields of dataset, which must outlive it. Batch b of an
+/* A loader over the fields of dataset, which must outlive it and belongs to
+ * the same thread. After a fork a child makes loaders of its own: one that
+ * reads directly fails there with MLB_ERR_USAGE. Batch b of an
  * epoch is positions [b*G, (b+1)*G) of that epoch's permutation; rank r of W
  * gets an equal, contiguous slice of it, the first G mod W ranks one more.
  * With the same seed and G the batches are the same for every W. */
@@ -103,13 +156,19 @@ void mlb_loader_destroy(struct mlb_loader *loader);      /* NULL is fine */
 int64_t mlb_loader_next(struct mlb_loader *loader, struct mlb_error *err);
 
 /* This rank's rows of the current batch: how many, their ids, and a field's
- * values, [rows, shape...] packed. Owned by loader, valid until next. */
+ * values, [rows, shape...] packed; for a ragged field the rows one behind
+ * the other, and where each begins (rows + 1 offsets in bytes). Owned by
+ * loader, valid until next. */
 uint64_t mlb_loader_rows(const struct mlb_loader *loader);
 const uint64_t *mlb_loader_ids(const struct mlb_loader *loader);
 /* Position of this rank's first row within the global batch. */
 uint64_t mlb_loader_offset(const struct mlb_loader *loader);
 const void *mlb_loader_field(const struct mlb_loader *loader,
                              const char *field);
+const uint64_t *mlb_loader_offsets(const struct mlb_loader *loader,
+                                   const char *field);
+/* "mapped" or "direct, io_uring, O_DIRECT": what is in use. */
+const char *mlb_loader_mode_name(const struct mlb_loader *loader);
 
 /* The state after the batches given so far; and going on from one. Setting
  * refuses a state whose algorithm, rows or global batch differ from the

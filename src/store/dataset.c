@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Opening a version of a data set and reading rows, each one checked. */
+/* Opening a version of a data set, and what is in it. */
 #include "config.h"
 
 #include <errno.h>
@@ -9,46 +9,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/container.h"
-#include "store/crc.h"
 #include "store/dataset.h"
-
-#define RUN 1024              /* rows read at once, at most */
-
-/* The arrays of a field in one shard. */
-struct columns {
-    const struct container_info *rows, *crc;
-};
-
-struct shard {
-    struct container *file;
-    uint64_t first, count;        /* rows of the data set */
-    struct columns *columns;      /* one a field */
-};
-
-struct mlb_dataset {
-    char *path;
-    struct manifest m;
-    struct shard *shards;
-};
 
 static int out_of_memory(struct mlb_error *err)
 {
     return mlb_error_set(err, MLB_ERR_IO, "out of memory");
 }
 
-/* Find /PREFIX/NAME with that type, rows and shape of a row (rank, shape).*/
+/* Find array name: that type, rows, and the shape of a row of like. */
 static const struct container_info *find_array(
-    const struct container *file, const char *prefix,
+    const struct container *file, const char *name,
     const struct mlb_field *like, uint64_t rows, struct mlb_error *err)
 {
-    char name[MANIFEST_MAX_NAME + 16];
-    const struct container_info *a;
-
-    snprintf(name, sizeof(name), "/%s/%s", prefix, like->name);
-    a = container_find(file, name);
+    const struct container_info *a = container_find(file, name);
     bool fits = a && a->dtype == like->dtype && a->rank == like->rank + 1 &&
                 a->shape[0] == rows;
+
     for (int i = 0; fits && i < like->rank; i++)
         fits = a->shape[i + 1] == like->shape[i];
     if (fits)
@@ -58,10 +34,42 @@ static const struct container_info *find_array(
     return NULL;
 }
 
+/* /PREFIX/NAME in one of the buffers that a name fits in. */
+static const char *name_of(char out[MANIFEST_MAX_NAME + 32],
+                           const char *prefix, const char *name,
+                           const char *suffix)
+{
+    snprintf(out, MANIFEST_MAX_NAME + 32, "/%s/%s%s", prefix, name, suffix);
+    return out;
+}
+
+static int find_column(const struct mlb_dataset *d, size_t i, size_t f,
+                       struct mlb_error *err)
+{
+    static const struct mlb_field u32 = { .dtype = MLB_U32 };
+    static const struct mlb_field u64 = { .dtype = MLB_U64 };
+    const struct mlb_field *field = &d->m.fields[f];
+    const struct dataset_shard *s = &d->shards[i];
+    struct dataset_column *c = &s->columns[f];
+    char name[MANIFEST_MAX_NAME + 32];
+    const char *data = field->ragged ? "/data" : "";
+    uint64_t rows = field->ragged ? d->m.shards[i].elements[f] : s->count;
+
+    c->data = find_array(s->file, name_of(name, "fields", field->name, data),
+                         field, rows, err);
+    c->crc = find_array(s->file, name_of(name, "crc", field->name, ""), &u32,
+                        s->count, err);
+    if (field->ragged)
+        c->offsets = find_array(s->file, name_of(name, "fields", field->name,
+                                                 "/offsets"),
+                                &u64, s->count + 1, err);
+    return c->data && c->crc && (c->offsets || !field->ragged) ? 0 : -1;
+}
+
 static int open_shard(struct mlb_dataset *d, size_t i, struct mlb_error *err)
 {
     const struct manifest_shard *said = &d->m.shards[i];
-    struct shard *s = &d->shards[i];
+    struct dataset_shard *s = &d->shards[i];
     char path[PATH_MAX];
     int n = snprintf(path, sizeof(path), "%s/%s", d->path, said->file);
 
@@ -80,17 +88,33 @@ static int open_shard(struct mlb_dataset *d, size_t i, struct mlb_error *err)
         return mlb_error_set(err, MLB_ERR_BAD_INPUT, "%s: %" PRIu64
                              " bytes long, the manifest says %" PRIu64, path,
                              container_file_size(s->file), said->bytes);
-    for (size_t f = 0; f < d->m.field_count; f++) {
-        const struct mlb_field *field = &d->m.fields[f];
-        const struct mlb_field crc = { .name = field->name,
-                                       .dtype = MLB_U32 };
-        s->columns[f].rows = find_array(s->file, "fields", field, s->count,
-                                        err);
-        if (!s->columns[f].rows ||
-            !(s->columns[f].crc = find_array(s->file, "crc", &crc, s->count,
-                                             err)))
+    for (size_t f = 0; f < d->m.field_count; f++)
+        if (find_column(d, i, f, err) < 0)
             return mlb_error_prefix(err, "%s", path);
-    }
+    return 0;
+}
+
+/* What the first shard says of the values of a field. */
+static int check_about(const struct mlb_dataset *d, size_t f,
+                       struct mlb_error *err)
+{
+    static const struct mlb_field f64 = { .dtype = MLB_F64 };
+    const struct manifest_about *about = &d->m.about[f];
+    const struct container *file = d->shards[0].file;
+    char name[MANIFEST_MAX_NAME + 32];
+    const char *field = d->m.fields[f].name;
+
+    if (about->has_stats &&
+        !find_array(file, name_of(name, "stats", field, ""), &f64, 5, err))
+        return -1;
+    if (!about->classes)
+        return 0;
+    const struct container_info *a =
+        container_find(file, name_of(name, "classes", field, ""));
+    if (!a || a->dtype != MLB_U8 || a->rank != 2 ||
+        a->shape[0] != about->class_count)
+        return mlb_error_set(err, MLB_ERR_BAD_INPUT,
+                             "%s is not as the manifest says", name);
     return 0;
 }
 
@@ -99,9 +123,11 @@ static const struct container_info *find_split(const struct mlb_dataset *d,
                                                const struct manifest_split *s,
                                                struct mlb_error *err)
 {
-    const struct mlb_field ids = { .name = s->name, .dtype = MLB_U64 };
+    static const struct mlb_field u64 = { .dtype = MLB_U64 };
+    char name[MANIFEST_MAX_NAME + 32];
 
-    return find_array(d->shards[0].file, "splits", &ids, s->rows, err);
+    return find_array(d->shards[0].file, name_of(name, "splits", s->name, ""),
+                      &u64, s->rows, err);
 }
 
 static int open_all(struct mlb_dataset *d, struct mlb_error *err)
@@ -114,6 +140,9 @@ static int open_all(struct mlb_dataset *d, struct mlb_error *err)
     for (size_t i = 0; i < d->m.shard_count; i++)
         if (open_shard(d, i, err) < 0)
             return -1;
+    for (size_t f = 0; f < d->m.field_count; f++)
+        if (check_about(d, f, err) < 0)
+            return mlb_error_prefix(err, "%s", d->path);
     for (size_t i = 0; i < d->m.split_count; i++)
         if (!find_split(d, &d->m.splits[i], err))
             return mlb_error_prefix(err, "%s", d->path);
@@ -147,6 +176,7 @@ void mlb_dataset_close(struct mlb_dataset *dataset)
         return;
     for (size_t i = 0; dataset->shards && i < dataset->m.shard_count; i++) {
         container_close(dataset->shards[i].file);
+        dataset_forget(dataset, i);
         free(dataset->shards[i].columns);
     }
     free(dataset->shards);
@@ -209,81 +239,55 @@ int64_t mlb_dataset_split_rows(const struct mlb_dataset *dataset,
     return s ? (int64_t)s->rows : -1;
 }
 
-/* The shard that row is in: binary search by first row. */
-static const struct shard *shard_of(const struct mlb_dataset *d, uint64_t row)
+int mlb_dataset_splits(const struct mlb_dataset *dataset)
 {
-    size_t low = 0, high = d->m.shard_count;
-
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (d->shards[middle].first <= row)
-            low = middle;
-        else
-            high = middle;
-    }
-    return &d->shards[low];
+    return (int)dataset->m.split_count;
 }
 
-/* Read count rows from first on, all in one shard, and check each. */
-static int read_run(const struct mlb_dataset *d, size_t f, uint64_t first,
-                    uint64_t count, void *out, struct mlb_error *err)
+const char *mlb_dataset_split(const struct mlb_dataset *dataset, int i)
 {
-    const struct shard *s = shard_of(d, first);
-    const struct mlb_field *field = &d->m.fields[f];
-    uint64_t row = first - s->first;
-    uint32_t crc[RUN];
-    struct container_range bytes = { row * field->row_bytes,
-                                     count * field->row_bytes };
-    struct container_range sums = { row * sizeof(*crc),
-                                    count * sizeof(*crc) };
-
-    if (container_read_raw(s->file, s->columns[f].rows, &bytes, out,
-                           err) < 0 ||
-        container_read_raw(s->file, s->columns[f].crc, &sums, crc, err) < 0)
-        return -1;
-    for (uint64_t i = 0; i < count; i++)
-        if (crc_update(0, (char *)out + i * field->row_bytes,
-                       field->row_bytes) != crc[i])
-            return mlb_error_set(err, MLB_ERR_BAD_INPUT,
-                                 "%s: row %" PRIu64 " of field %s is damaged",
-                                 d->path, first + i, field->name);
-    return 0;
+    return i >= 0 && (size_t)i < dataset->m.split_count
+               ? dataset->m.splits[i].name : NULL;
 }
 
-/* How many of ids follow one another within a shard. */
-static uint64_t run_length(const struct mlb_dataset *d, const uint64_t *ids,
-                           uint64_t count)
-{
-    const struct shard *s = shard_of(d, ids[0]);
-    uint64_t left = s->first + s->count - ids[0], n = 1;
-
-    while (n < count && n < left && n < RUN && ids[n] == ids[0] + n)
-        n++;
-    return n;
-}
-
-int mlb_dataset_read(struct mlb_dataset *dataset, const char *field,
-                     const uint64_t *ids, uint64_t count, void *out,
-                     struct mlb_error *err)
+/* What is known of a field's values; NULL: no such field. */
+static const struct manifest_about *get_about(
+    const struct mlb_dataset *dataset, const char *field)
 {
     const struct mlb_field *f = mlb_dataset_find(dataset, field);
 
-    if (!f)
-        return mlb_error_set(err, MLB_ERR_NOT_FOUND, "%s has no field %s",
-                             dataset->path, field);
-    for (uint64_t i = 0; i < count; i++)
-        if (ids[i] >= dataset->m.rows)
-            return mlb_error_set(err, MLB_ERR_USAGE,
-                                 "%s: no row %" PRIu64 ", there are %" PRIu64,
-                                 dataset->path, ids[i], dataset->m.rows);
-    for (uint64_t i = 0; i < count;) {
-        uint64_t n = run_length(dataset, ids + i, count - i);
-        if (read_run(dataset, (size_t)(f - dataset->m.fields), ids[i], n,
-                     (char *)out + i * f->row_bytes, err) < 0)
-            return -1;
-        i += n;
-    }
+    return f ? &dataset->m.about[f - dataset->m.fields] : NULL;
+}
+
+int mlb_dataset_stats(const struct mlb_dataset *dataset, const char *field,
+                      struct mlb_stats *stats)
+{
+    const struct manifest_about *about = get_about(dataset, field);
+
+    if (!about || !about->has_stats)
+        return -1;
+    *stats = about->stats;
     return 0;
+}
+
+const char *mlb_dataset_class(const struct mlb_dataset *dataset,
+                              const char *field, uint64_t i)
+{
+    const struct manifest_about *about = get_about(dataset, field);
+
+    return about && i < about->class_count ? about->classes[i] : NULL;
+}
+
+uint64_t dataset_field_bytes(const struct mlb_dataset *dataset, size_t f)
+{
+    uint64_t sum = 0;
+
+    /* Each is at most 2^62; more than can be is enough, too. */
+    for (size_t i = 0; i < dataset->m.shard_count; i++) {
+        uint64_t bytes = dataset->shards[i].columns[f].data->bytes;
+        sum = sum > UINT64_MAX - bytes ? UINT64_MAX : sum + bytes;
+    }
+    return sum;
 }
 
 const struct manifest *dataset_manifest(const struct mlb_dataset *dataset)

@@ -12,44 +12,13 @@
 #include <unistd.h>
 
 #include "store/layout.h"
-#include "store/manifest.h"
+#include "store/manifest_parts.h"
 
 #define MAX_BYTES (64 << 20)              /* of the file */
-#define MAX_ITEMS 100000                  /* fields, splits, shards each */
 
 void manifest_shard_file(size_t i, char *out, size_t size)
 {
     snprintf(out, size, "shard-%05zu.h5", i);
-}
-
-int manifest_name_ok(const char *name)
-{
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
-                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ_";
-    static const char others[] = "0123456789-.";
-    size_t n = strlen(name);
-
-    if (n == 0 || n > MANIFEST_MAX_NAME || !strchr(letters, name[0]))
-        return 0;
-    for (size_t i = 0; i < n; i++)
-        if (!strchr(letters, name[i]) && !strchr(others, name[i]))
-            return 0;
-    return 1;
-}
-
-int manifest_row_bytes(struct mlb_field *field, struct mlb_error *err)
-{
-    if (field->rank > MANIFEST_MAX_FIELD_RANK)
-        return mlb_error_set(err, MLB_ERR_BAD_INPUT,
-                             "field %s has more than %d dimensions",
-                             field->name, MANIFEST_MAX_FIELD_RANK);
-    if (layout_array_bytes(field->dtype, field->rank, field->shape,
-                           &field->row_bytes, err) < 0) {
-        if (err)
-            err->code = MLB_ERR_BAD_INPUT;
-        return mlb_error_prefix(err, "field %s", field->name);
-    }
-    return 0;
 }
 
 static int bad(struct mlb_error *err, const char *what)
@@ -57,8 +26,7 @@ static int bad(struct mlb_error *err, const char *what)
     return mlb_error_set(err, MLB_ERR_BAD_INPUT, "%s", what);
 }
 
-/* A count from 0 to 2^62. -1: missing or something else. */
-static int get_count(const json_t *object, const char *key, uint64_t *out)
+int manifest_get_count(const json_t *object, const char *key, uint64_t *out)
 {
     const json_t *value = json_object_get(object, key);
     json_int_t n = json_integer_value(value);
@@ -69,83 +37,34 @@ static int get_count(const json_t *object, const char *key, uint64_t *out)
     return 0;
 }
 
-static int read_field(const json_t *item, struct mlb_field *f,
-                      struct mlb_error *err)
+const json_t *manifest_get_list(const json_t *object, const char *key,
+                                size_t size, void **out, size_t *count)
 {
-    const json_t *shape = json_object_get(item, "shape");
+    const json_t *list = json_object_get(object, key);
 
-    f->name = json_string_value(json_object_get(item, "name"));
-    if (!f->name || !manifest_name_ok(f->name))
-        return bad(err, "a field without a possible name");
-    f->dtype = mlb_dtype_find(
-        json_string_value(json_object_get(item, "dtype")));
-    if (!f->dtype || !json_is_array(shape) ||
-        json_array_size(shape) > MANIFEST_MAX_FIELD_RANK)
-        return mlb_error_set(err, MLB_ERR_BAD_INPUT,
-                             "field %s has no possible dtype and shape",
-                             f->name);
-    f->rank = (int)json_array_size(shape);
-    for (int i = 0; i < f->rank; i++) {
-        const json_t *n = json_array_get(shape, (size_t)i);
-        if (!json_is_integer(n) || json_integer_value(n) < 0)
-            return mlb_error_set(err, MLB_ERR_BAD_INPUT,
-                                 "field %s has a bad shape", f->name);
-        f->shape[i] = (uint64_t)json_integer_value(n);
-    }
-    return manifest_row_bytes(f, err);
-}
-
-/* The array of that key into *count and a new zeroed array of elements. */
-static const json_t *get_list(const struct manifest *m, const char *key,
-                              size_t size, void **out, size_t *count)
-{
-    const json_t *list = json_object_get(m->json, key);
-
-    if (!json_is_array(list) || json_array_size(list) > MAX_ITEMS)
+    if (!json_is_array(list) || json_array_size(list) > MANIFEST_MAX_ITEMS)
         return NULL;
     *out = calloc(json_array_size(list) + 1, size);
     *count = *out ? json_array_size(list) : 0;
     return *out ? list : NULL;
 }
 
-static int read_fields(struct manifest *m, struct mlb_error *err)
-{
-    void *items = NULL;
-    const json_t *list = get_list(m, "fields", sizeof(*m->fields), &items,
-                                  &m->field_count);
-
-    m->fields = items;
-    if (!list || m->field_count == 0)
-        return bad(err, "no list of fields");
-    for (size_t i = 0; i < m->field_count; i++) {
-        if (read_field(json_array_get(list, i), &m->fields[i], err) < 0)
-            return -1;
-        if (m->rows > LAYOUT_MAX_BYTES / (m->fields[i].row_bytes + 1))
-            return bad(err, "a field of more than 2^62 bytes");
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(m->fields[i].name, m->fields[j].name) == 0)
-                return mlb_error_set(err, MLB_ERR_BAD_INPUT,
-                                     "field %s is there twice",
-                                     m->fields[i].name);
-    }
-    return 0;
-}
-
 static int read_splits(struct manifest *m, struct mlb_error *err)
 {
     void *items = NULL;
-    const json_t *list = get_list(m, "splits", sizeof(*m->splits), &items,
-                                  &m->split_count);
+    const json_t *list = manifest_get_list(m->json, "splits",
+                                           sizeof(*m->splits), &items,
+                                           &m->split_count);
 
     m->splits = items;
-    if (!list)
-        return bad(err, "no list of splits");
+    if (!list || m->split_count > MANIFEST_MAX_NAMED)
+        return bad(err, "no possible list of splits");
     for (size_t i = 0; i < m->split_count; i++) {
         const json_t *item = json_array_get(list, i);
         struct manifest_split *s = &m->splits[i];
         s->name = json_string_value(json_object_get(item, "name"));
         if (!s->name || !manifest_name_ok(s->name) ||
-            get_count(item, "rows", &s->rows) < 0 || s->rows > m->rows)
+            manifest_get_count(item, "rows", &s->rows) < 0 || s->rows > m->rows)
             return bad(err, "a split without a possible name and count");
         for (size_t j = 0; j < i; j++)
             if (strcmp(s->name, m->splits[j].name) == 0)
@@ -155,11 +74,33 @@ static int read_splits(struct manifest *m, struct mlb_error *err)
     return 0;
 }
 
+/* How many elements each ragged field has in a shard. */
+static int read_elements(const struct manifest *m, const json_t *item,
+                         struct manifest_shard *s, struct mlb_error *err)
+{
+    const json_t *elements = json_object_get(item, "elements");
+
+    s->elements = calloc(m->field_count, sizeof(*s->elements));
+    if (!s->elements)
+        return mlb_error_set(err, MLB_ERR_IO, "out of memory");
+    for (size_t i = 0; i < m->field_count; i++) {
+        const struct mlb_field *f = &m->fields[i];
+        if (f->ragged &&
+            (manifest_get_count(elements, f->name, &s->elements[i]) < 0 ||
+             s->elements[i] > LAYOUT_MAX_BYTES / (f->row_bytes + 1)))
+            return mlb_error_set(err, MLB_ERR_BAD_INPUT,
+                                 "%s has no possible number of elements of "
+                                 "field %s", s->file, f->name);
+    }
+    return 0;
+}
+
 static int read_shards(struct manifest *m, struct mlb_error *err)
 {
     void *items = NULL;
-    const json_t *list = get_list(m, "shards", sizeof(*m->shards), &items,
-                                  &m->shard_count);
+    const json_t *list = manifest_get_list(m->json, "shards",
+                                           sizeof(*m->shards), &items,
+                                           &m->shard_count);
     uint64_t rows = 0;
 
     m->shards = items;
@@ -172,12 +113,14 @@ static int read_shards(struct manifest *m, struct mlb_error *err)
         /* The name is known, so no path of somebody else's gets in. */
         manifest_shard_file(i, s->file, sizeof(s->file));
         if (!file || strcmp(file, s->file) != 0 ||
-            get_count(item, "rows", &s->rows) < 0 ||
-            get_count(item, "bytes", &s->bytes) < 0 ||
+            manifest_get_count(item, "rows", &s->rows) < 0 ||
+            manifest_get_count(item, "bytes", &s->bytes) < 0 ||
             s->rows > m->rows - rows)
             return mlb_error_set(err, MLB_ERR_BAD_INPUT,
                                  "shard %zu has no possible file, rows and "
                                  "bytes", i);
+        if (read_elements(m, item, s, err) < 0)
+            return -1;
         rows += s->rows;
     }
     return rows == m->rows ? 0 : bad(err, "the rows of the shards do not sum "
@@ -197,7 +140,7 @@ static int read_all(struct manifest *m, struct mlb_error *err)
     uint64_t version;
 
     if (!format || strcmp(format, "mlbatch-dataset") != 0 ||
-        get_count(m->json, "format_version", &version) < 0)
+        manifest_get_count(m->json, "format_version", &version) < 0)
         return bad(err, "not the manifest of a data set");
     if (version != 1)
         return mlb_error_set(err, MLB_ERR_UNSUPPORTED,
@@ -206,9 +149,9 @@ static int read_all(struct manifest *m, struct mlb_error *err)
     m->name = json_string_value(json_object_get(m->json, "name"));
     m->version = json_string_value(json_object_get(m->json, "version"));
     if (!m->name || !is_version(m->version) ||
-        get_count(m->json, "rows", &m->rows) < 0)
+        manifest_get_count(m->json, "rows", &m->rows) < 0)
         return bad(err, "no name, version and number of rows");
-    if (read_fields(m, err) < 0 || read_splits(m, err) < 0 ||
+    if (manifest_read_fields(m, err) < 0 || read_splits(m, err) < 0 ||
         read_shards(m, err) < 0)
         return -1;
     return 0;
@@ -257,7 +200,9 @@ int manifest_read(struct manifest *m, const char *directory,
 void manifest_clear(struct manifest *m)
 {
     json_decref(m->json);
-    free(m->fields);
+    manifest_clear_fields(m);
+    for (size_t i = 0; m->shards && i < m->shard_count; i++)
+        free(m->shards[i].elements);
     free(m->splits);
     free(m->shards);
     *m = (struct manifest){ 0 };
