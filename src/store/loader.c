@@ -86,7 +86,7 @@ struct mlb_loader *mlb_loader_create(struct mlb_dataset *dataset,
     l->options = *options;
     l->options.split = NULL;
     l->state = (struct mlb_sampler_state){
-        .algorithm = SAMPLER_ALGORITHM, .seed = options->seed, .rows = rows,
+        .algorithm = SAMPLER_FEISTEL, .seed = options->seed, .rows = rows,
         .global_batch = options->global_batch,
     };
     sampler_init(&l->order, rows, l->state.seed, l->state.epoch);
@@ -193,9 +193,9 @@ int mlb_loader_set_state(struct mlb_loader *loader,
 {
     const struct mlb_sampler_state *ours = &loader->state;
 
-    if (state->algorithm != SAMPLER_ALGORITHM)
+    if (state->algorithm != SAMPLER_FEISTEL)
         return differs(err, "algorithm", state->algorithm,
-                       SAMPLER_ALGORITHM);
+                       SAMPLER_FEISTEL);
     if (state->rows != ours->rows)
         return differs(err, "number of rows", state->rows, ours->rows);
     if (state->global_batch != ours->global_batch)
