@@ -15,10 +15,13 @@ struct ranks {
     int world;
 };
 
+/* Every other size of batch is read ahead. */
 static struct mlb_loader_options options_of(uint64_t batch)
 {
-    return (struct mlb_loader_options){ .global_batch = batch, .seed = 3,
-                                        .shuffle = 1, .world_size = 1 };
+    return (struct mlb_loader_options){
+        .global_batch = batch, .seed = 3, .shuffle = 1, .world_size = 1,
+        .mode = batch % 2 ? MLB_LOADER_DIRECT : MLB_LOADER_AUTO,
+    };
 }
 
 static void start(struct ranks *r, const char *path, int world,
