@@ -135,7 +135,9 @@ struct mlb_loader_options {
                               * slow disks. Algorithm 2. */
     int prefetch;            /* batches read ahead in direct mode; 0: as
                               * many as keep the disk busy, 2 or more */
-    int no_verify;           /* do not compare the rows' checksums */
+    int no_verify;           /* do not compare the rows' checksums, which
+                              * is done each time a row is read, in mapped
+                              * mode the first time only */
 };
 
 /* A loader over the fields of dataset, which must outlive it and belongs to

@@ -230,6 +230,7 @@ void mlb_loader_destroy(struct mlb_loader *loader)
     for (size_t i = 0; loader->fields && i < loader->field_count; i++) {
         free(loader->fields[i].values);
         free(loader->fields[i].offsets);
+        free(loader->fields[i].compared);
     }
     for (unsigned i = 0; loader->batches && i < loader->batch_count; i++)
         free(loader->batches[i].ids);

@@ -15,12 +15,14 @@ struct loader_row {
     const unsigned char *at;
     uint64_t length;
     uint32_t crc;
+    bool compare;                 /* it with that of the bytes */
 };
 
 struct loader_field {
     const struct mlb_field *field;
     size_t number;                /* of the field */
     bool mapped;                  /* else direct */
+    unsigned char *compared;      /* mapped: a bit a row, or NULL */
     unsigned char *values;        /* of the batch, size bytes */
     uint64_t size;
     uint64_t *offsets;            /* ragged: rows + 1 */

@@ -58,16 +58,29 @@ static int make_room(struct loader_field *field, const struct loader_row *rows,
     return 0;
 }
 
+/* Is this row to be compared? In memory once is enough: reading it from
+ * there again says nothing new of the disk. */
+static bool to_compare(const struct mlb_loader *l,
+                       const struct loader_field *field, uint64_t id)
+{
+    if (l->options.no_verify)
+        return false;
+    return !field->compared || !(field->compared[id / 8] >> id % 8 & 1);
+}
+
 /* The checksums that the rows should have, all at once: they come from all
  * over the memory, which so need not be waited for row by row. */
 static int find_sums(struct mlb_loader *l, const struct loader_field *field,
                      const struct loader_batch *batch,
                      struct loader_row *rows, struct mlb_error *err)
 {
-    for (uint64_t i = 0; i < batch->rows && !l->options.no_verify; i++)
-        if (dataset_sum(l->dataset, field->number, batch->ids[i],
+    for (uint64_t i = 0; i < batch->rows; i++) {
+        rows[i].compare = to_compare(l, field, batch->ids[i]);
+        if (rows[i].compare &&
+            dataset_sum(l->dataset, field->number, batch->ids[i],
                         &rows[i].crc, err) < 0)
             return -1;
+    }
     return 0;
 }
 
@@ -93,15 +106,16 @@ static int copy_rows(struct mlb_loader *l, const struct loader_field *field,
                      const struct loader_batch *batch, struct mlb_error *err)
 {
     unsigned char *to = field->values;
-    bool verify = !l->options.no_verify;
 
     for (uint64_t i = 0; i < batch->rows; i++) {
+        uint64_t id = batch->ids[i];
         uint32_t crc = 0;
         copy_row(to, &rows[i], i + 1 < batch->rows ? &rows[i + 1] : NULL,
-                 verify ? &crc : NULL);
-        if (verify && crc != rows[i].crc)
-            return dataset_damaged(l->dataset, field->number, batch->ids[i],
-                                   err);
+                 rows[i].compare ? &crc : NULL);
+        if (rows[i].compare && crc != rows[i].crc)
+            return dataset_damaged(l->dataset, field->number, id, err);
+        if (field->compared)
+            field->compared[id / 8] |= (unsigned char)(1 << id % 8);
         to += rows[i].length;
     }
     return 0;
@@ -164,6 +178,17 @@ static int open_direct(struct mlb_loader *l, const struct rows_options *rows,
     return 0;
 }
 
+/* Memory to note which rows were compared. Where there is none, each is
+ * compared each time. */
+static void note_compared(struct mlb_loader *l)
+{
+    uint64_t rows = mlb_dataset_rows(l->dataset);
+
+    for (size_t f = 0; f < l->field_count; f++)
+        if (l->fields[f].mapped && !l->options.no_verify)
+            l->fields[f].compared = calloc(1, rows / 8 + 1);
+}
+
 /* Map what is to be mapped. Where that does not work, and nobody insists,
  * all is read directly. */
 static int open_map(struct mlb_loader *l, size_t *direct,
@@ -172,8 +197,10 @@ static int open_map(struct mlb_loader *l, size_t *direct,
     if (*direct == l->field_count)
         return 0;
     l->map = loader_map_open(l->dataset, l->fields, err);
-    if (l->map)
+    if (l->map) {
+        note_compared(l);
         return 0;
+    }
     if (l->options.mode == MLB_LOADER_MAPPED)
         return -1;
     for (size_t f = 0; f < l->field_count; f++)
