@@ -94,10 +94,16 @@ int layout_check_record(const struct layout_record *record,
     const struct layout_extent *extents[] = { &record->index, &record->names,
                                               &record->blocks };
 
-    if (record->version != LAYOUT_VERSION)
+    if (record->version == 0)
+        return bad(err, "profile of version 0, which there is not");
+    if (record->version > LAYOUT_VERSION)
         return mlb_error_set(err, MLB_ERR_UNSUPPORTED,
                              "made by a newer mlbatch (profile %u, this one "
                              "knows %d)", record->version, LAYOUT_VERSION);
+    if (record->flags & LAYOUT_MUST_KNOW & ~(uint32_t)LAYOUT_COMPLETE)
+        return mlb_error_set(err, MLB_ERR_UNSUPPORTED,
+                             "made by a newer mlbatch (flags %#x)",
+                             record->flags);
     if (!(record->flags & LAYOUT_COMPLETE))
         return bad(err, "not complete");
     if (record->file_size != file_size)

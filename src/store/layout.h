@@ -39,9 +39,12 @@
 #define LAYOUT_MAX_BYTES (UINT64_C(1) << 62)
 #define LAYOUT_MAX_NAME 320                     /* bytes, without the NUL */
 
+/* A reader passes over unknown flags from bit 16 on; one below says that
+ * the file is not what a reader that does not know it would take it for. */
 enum layout_flag {
     LAYOUT_COMPLETE = 1,
 };
+#define LAYOUT_MUST_KNOW UINT32_C(0xffff)
 
 struct layout_extent {
     uint64_t offset, bytes;
