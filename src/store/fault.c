@@ -89,6 +89,7 @@ void fault_reset(void)
     pthread_mutex_lock(&table.lock);
     read_table();
     pthread_mutex_unlock(&table.lock);
+    fault_log_reset();
 }
 
 static void shorten(size_t *length)

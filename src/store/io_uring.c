@@ -10,6 +10,7 @@
 
 #include <liburing.h>
 
+#include "store/fault.h"
 #include "store/io_parts.h"
 
 struct ring {
@@ -106,6 +107,9 @@ static void ring_wait(struct io *io, struct io_slot *s)
         struct io_slot *other = io_uring_cqe_get_data(cqe);
         other->result = cqe->res;
         other->done = true;
+        if (io->writing && cqe->res > 0)
+            fault_wrote(other->fd, other->start, (size_t)cqe->res,
+                        other->offset);
         io_uring_cqe_seen(&ring->uring, cqe);
     }
 }

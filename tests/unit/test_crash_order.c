@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A machine that stops in the middle of a save: all that its disk may then
+ * hold, made from a log of what the save did. Whatever opens is right in
+ * every byte, and the checkpoint before is there. */
+#include "config.h"
+
+#include "store_fixture.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <sys/wait.h>
+
+#include "crash_model.h"
+#include "mlbatch/checkpoint.h"
+#include "store/place.h"
+
+#define TENSORS 4
+#define MOST_TRIES 700        /* for one place where it stops */
+
+static unsigned char data[6 * MIB];
+
+/* Tensors of a save; bytes are those of data from an offset that the step
+ * and the tensor's number give. */
+struct shapes {
+    uint64_t lengths[TENSORS];
+};
+static const struct shapes tiny = { { 5000, 24, 0, 700 } };
+static const struct shapes large = { { 3 * MIB + 77, 400, MIB, 2 * MIB } };
+
+static int setup(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(data); i++)
+        data[i] = (unsigned char)(i * 13 + i / 509 + i / 70001);
+    return 0;
+}
+
+static const unsigned char *bytes_of(uint64_t step, size_t tensor)
+{
+    return data + step * 1009 + tensor * 31;
+}
+
+static void name_of(size_t tensor, char out[16])
+{
+    snprintf(out, 16, "t%zu/w", tensor);
+}
+
+static int save(const char *directory, uint64_t step, const struct shapes *s,
+                int keep, struct mlb_error *err)
+{
+    struct mlb_checkpoint *c = mlb_checkpoint_create(directory, step, err);
+
+    for (size_t i = 0; c && i < TENSORS; i++) {
+        char name[16];
+        struct mlb_tensor t = { name, MLB_U8, 1, { s->lengths[i] },
+                                bytes_of(step, i) };
+        name_of(i, name);
+        if (mlb_checkpoint_add(c, &t, err) < 0)
+            return -1;
+    }
+    return c ? mlb_checkpoint_publish(c, keep, err) : -1;
+}
+
+/* Every byte of a file that says it is whole. */
+static void assert_right(struct container *c, const char *path,
+                         const struct shapes *s)
+{
+    static unsigned char back[4 * MIB];
+    struct mlb_error err = { 0 };
+    uint64_t step = 0;
+    const struct container_info *a = container_find(c, "/meta/step");
+
+    assert_non_null(a);
+    assert_ok(container_read(c, a, NULL, &step, &err), err);
+    for (size_t i = 0; i < TENSORS; i++) {
+        char name[32] = "/tensors/";
+        name_of(i, name + strlen(name));
+        a = container_find(c, name);
+        assert_non_null(a);
+        assert_int_equal(a->bytes, s->lengths[i]);
+        assert_ok(container_read(c, a, NULL, back, &err), err);
+        if (memcmp(back, bytes_of(step, i), a->bytes) != 0)
+            fail_msg("%s: %s is whole, but wrong", path, name);
+    }
+}
+
+/* Files in the directory that open, whatever their name, hold all that was
+ * saved: the commit record is never there before the data. Bit n of what is
+ * returned: step n is there under its name. */
+static unsigned whole_ones(const char *directory, const struct shapes *s)
+{
+    DIR *dir = opendir(directory);
+    unsigned found = 0;
+
+    assert_non_null(dir);
+    for (struct dirent *d; (d = readdir(dir));) {
+        char *path = xasprintf("%s/%s", directory, d->d_name);
+        uint64_t step;
+        struct container *c = container_open(path, CONTAINER_CHECKPOINT,
+                                             NULL);
+        if (c) {
+            if (container_check_all(c, NULL) < 0)
+                fail_msg("%s: a commit record without its data", path);
+            assert_right(c, path, s);
+            if (sscanf(d->d_name, "step-%" SCNu64 ".h5", &step) == 1)
+                found |= 1u << step;
+        } else if (strncmp(d->d_name, "step-", 5) == 0) {
+            fail_msg("%s has its name and is not whole", path);
+        }
+        container_close(c);
+        free(path);
+    }
+    closedir(dir);
+    return found;
+}
+
+/* A save to be looked at. */
+struct scene {
+    uint64_t before, step;        /* steps 1 to before are there */
+    const struct shapes *shapes;
+    int keep;
+    bool exhaustive;
+};
+
+static void record(void **state, const struct scene *scene, struct model *m)
+{
+    const char *log = in(state, "log"), *directory = in(state, "saves");
+    struct mlb_error err = { 0 };
+    int status = 0;
+
+    assert_int_equal(mkdir(directory, 0700), 0);
+    for (uint64_t i = 1; i <= scene->before; i++)
+        assert_ok(save(directory, i, scene->shapes, 0, &err), err);
+    model_begin(m, directory);
+    pid_t pid = fork();
+    if (pid == 0) {
+        setenv("MLB_FAULT_LOG", log, 1);
+        fault_reset();
+        int rc = save(directory, scene->step, scene->shapes, scene->keep,
+                      NULL);
+        _exit(rc == 0 ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    model_load(m, log);
+}
+
+static void clear_directory(const char *directory)
+{
+    struct mlb_strings names = MLB_STRINGS_INIT;
+
+    assert_int_equal(files_list(directory, &names, NULL), 0);
+    for (size_t i = 0; i < names.count; i++) {
+        char *path = xasprintf("%s/%s", directory, names.items[i]);
+        assert_int_equal(unlink(path), 0);
+        free(path);
+    }
+    strings_clear(&names);
+}
+
+static void assert_same_file(const char *a, const char *b)
+{
+    char *x = NULL, *y = NULL;
+    size_t n = size_of(a);
+
+    assert_int_equal(size_of(b), n);
+    x = xmalloc(n + 1);
+    y = xmalloc(n + 1);
+    get_bytes(a, 0, x, n);
+    get_bytes(b, 0, y, n);
+    assert_memory_equal(x, y, n);
+    free(x);
+    free(y);
+}
+
+/* The log has all: with nothing lost it gives what is really there. */
+static void assert_complete(void **state, const struct model *m)
+{
+    static struct model_choice all;
+    struct mlb_strings names = MLB_STRINGS_INIT;
+
+    memset(&all, 0, sizeof(all));
+    all.end = m->count;
+    all.unit = 512;
+    model_make(m, &all, in(state, "disk"));
+    assert_int_equal(files_list(m->directory, &names, NULL), 0);
+    assert_int_equal(count_files(in(state, "disk")), names.count);
+    for (size_t i = 0; i < names.count; i++) {
+        char *real = xasprintf("%s/%s", m->directory, names.items[i]);
+        char *made = xasprintf("%s/disk/%s", (char *)*state, names.items[i]);
+        assert_same_file(real, made);
+        free(real);
+        free(made);
+    }
+    strings_clear(&names);
+    clear_directory(in(state, "disk"));
+}
+
+/* One disk: made, looked at, and, as a program that starts again would
+ * have it, cleaned and saved to. */
+static void try_disk(void **state, const struct model *m,
+                     const struct model_choice *choice,
+                     const struct scene *scene)
+{
+    const char *disk = in(state, "disk");
+    struct mlb_error err = { 0 };
+    char note[200];
+
+    model_make(m, choice, disk);
+    unsigned there = whole_ones(disk, scene->shapes);
+    bool is_new = there & 1u << scene->step;
+    for (uint64_t i = 1; i <= scene->before; i++) {
+        bool kept = scene->keep == 0 ||
+                    i + (uint64_t)scene->keep > scene->step;
+        if (!(there & 1u << i) && (kept || !is_new))
+            fail_msg("step %" PRIu64 " was lost", i);
+    }
+    if (choice->end == m->count && !is_new)
+        fail_msg("what was published was lost");
+    struct mlb_checkpoint_reader *r = mlb_checkpoint_latest(
+        disk, note, sizeof(note), &err);
+    if (r) {
+        assert_string_equal(note, "");
+        assert_int_equal(mlb_checkpoint_step(r), is_new ? scene->step
+                                                        : scene->before);
+    } else {
+        assert_int_equal(err.code, MLB_ERR_NOT_FOUND);
+        assert_true(!is_new && scene->before == 0);
+    }
+    mlb_checkpoint_close(r);
+    clear_directory(disk);
+}
+
+/* The choices of a place where it stops: all of them, if they are few
+ * enough, else some. Returns how many there were. */
+static unsigned long try_place(void **state, const struct model *m,
+                               size_t end, const struct scene *scene)
+{
+    static struct model_choice choice;
+    size_t open[MODEL_EVENTS], count = 0;
+    uint64_t seed = 88172645463325252u + end, all = 1, tries;
+
+    for (size_t i = 0; i < end; i++)
+        if (model_is_open(m, i, end))
+            open[count++] = i;
+    for (size_t i = 0; i < count && all < MOST_TRIES; i++)
+        all *= MODEL_FATES;
+    bool random = all >= MOST_TRIES;
+    tries = random ? (scene->exhaustive ? MOST_TRIES : 12) : all;
+    for (uint64_t n = 0; n < tries; n++) {
+        uint64_t rest = n;
+        for (size_t i = 0; i < count; i++, rest /= MODEL_FATES)
+            choice.fates[open[i]] = (random ? model_random(&seed) : rest) %
+                                    MODEL_FATES;
+        choice.end = end;
+        choice.seed = model_random(&seed);
+        choice.unit = n % 2 ? 512 : 4096;
+        try_disk(state, m, &choice, scene);
+        /* Torn in two sizes, where order and place are all the same. */
+        choice.unit = n % 2 ? 4096 : 512;
+        if (!random)
+            try_disk(state, m, &choice, scene);
+    }
+    return tries * (random ? 1 : 2);
+}
+
+static void play(void **state, const struct scene *scene)
+{
+    static struct model m;
+    unsigned long tries = 0;
+
+    record(state, scene, &m);
+    assert_int_equal(mkdir(in(state, "disk"), 0700), 0);
+    assert_complete(state, &m);
+    for (size_t end = 0; end <= m.count; end++)
+        tries += try_place(state, &m, end, scene);
+    print_message("%zu operations, %lu disks\n", m.count, tries);
+    assert_true(tries > m.count);
+    model_end(&m);
+}
+
+static void the_first_save(void **state)
+{
+    play(state, &(struct scene){ 0, 1, &tiny, 0, true });
+}
+
+static void a_save_after_others(void **state)
+{
+    play(state, &(struct scene){ 2, 3, &tiny, 0, true });
+}
+
+static void a_save_that_removes_old_ones(void **state)
+{
+    play(state, &(struct scene){ 4, 5, &tiny, 2, true });
+}
+
+static void a_large_save(void **state)
+{
+    play(state, &(struct scene){ 1, 2, &large, 0, false });
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_DIRECTORY(the_first_save),
+        IN_DIRECTORY(a_save_after_others),
+        IN_DIRECTORY(a_save_that_removes_old_ones),
+        IN_DIRECTORY(a_large_save),
+    };
+
+    return cmocka_run_group_tests(tests, setup, NULL);
+}
