@@ -12,7 +12,8 @@
 
 #include "crash_model.h"
 #include "mlbatch/checkpoint.h"
-#include "store/place.h"
+#include "store/layout.h"
+#include "store/staging.h"
 
 #define TENSORS 4
 #define MOST_TRIES 700        /* for one place where it stops */
@@ -25,7 +26,7 @@ struct shapes {
     uint64_t lengths[TENSORS];
 };
 static const struct shapes tiny = { { 5000, 24, 0, 700 } };
-static const struct shapes large = { { 3 * MIB + 77, 400, MIB, 2 * MIB } };
+static const struct shapes large = { { 2 * MIB + 77, 400, MIB, 5000 } };
 
 static int setup(void **state)
 {
@@ -59,6 +60,54 @@ static int save(const char *directory, uint64_t step, const struct shapes *s,
             return -1;
     }
     return c ? mlb_checkpoint_publish(c, keep, err) : -1;
+}
+
+/* The arrays of a checkpoint, for a file that is written over a slot. */
+static struct container_writer *begin_arrays(const char *path,
+                                             const struct shapes *s,
+                                             const uint64_t *step)
+{
+    struct container_writer *w = container_create(path, CONTAINER_CHECKPOINT,
+                                                  NULL);
+    struct container_array meta = { .name = "/meta/step", .dtype = MLB_U64,
+                                    .data = step };
+
+    for (size_t i = 0; w && i < TENSORS; i++) {
+        char name[32] = "/tensors/";
+        name_of(i, name + strlen(name));
+        add(w, name, MLB_U8, s->lengths[i], bytes_of(*step, i));
+    }
+    assert_non_null(w);
+    assert_int_equal(container_add(w, &meta, NULL), 0);
+    return w;
+}
+
+/* Write a checkpoint over a slot, as one that several ranks write. */
+static int save_over(const char *directory, const char *slot, uint64_t step,
+                     const struct shapes *s)
+{
+    char *path = xasprintf("%s/step-%012" PRIu64 ".h5", directory, step);
+    struct staging *g = staging_create(begin_arrays(path, s, &step), slot,
+                                       NULL);
+    struct staging_part parts[TENSORS + 1];
+    uint32_t crcs[(TENSORS + 1) * 8], *crc = crcs;
+
+    free(path);
+    for (size_t i = 0; g && i <= TENSORS; i++)
+        parts[i] = (struct staging_part){
+            .array = i, .length = i < TENSORS ? s->lengths[i] : 8,
+            .file_offset = staging_offset(g, i),
+            .data = i < TENSORS ? (const void *)bytes_of(step, i) : &step,
+        };
+    if (!g || staging_write(staging_path(g), parts, TENSORS + 1, crcs,
+                            NULL) < 0)
+        return -1;
+    for (size_t i = 0; i <= TENSORS; i++) {
+        if (staging_sum(g, &parts[i], crc, NULL) < 0)
+            return -1;
+        crc += staging_sums(&parts[i]);
+    }
+    return staging_publish(g, false, NULL);
 }
 
 /* Every byte of a file that says it is whole. */
@@ -120,7 +169,21 @@ struct scene {
     const struct shapes *shapes;
     int keep;
     bool exhaustive;
+    bool slot;                    /* step 1 is written over */
 };
+
+static int play_scene(const struct scene *scene, const char *directory)
+{
+    char slot[4096], retired[4096];
+
+    if (!scene->slot)
+        return save(directory, scene->step, scene->shapes, scene->keep, NULL);
+    snprintf(retired, sizeof(retired), "%s/step-%012d.h5", directory, 1);
+    snprintf(slot, sizeof(slot), "%s/.mlb-slot-0.h5", directory);
+    return rename(retired, slot) < 0
+               ? -1
+               : save_over(directory, slot, scene->step, scene->shapes);
+}
 
 static void record(void **state, const struct scene *scene, struct model *m)
 {
@@ -136,9 +199,7 @@ static void record(void **state, const struct scene *scene, struct model *m)
     if (pid == 0) {
         setenv("MLB_FAULT_LOG", log, 1);
         fault_reset();
-        int rc = save(directory, scene->step, scene->shapes, scene->keep,
-                      NULL);
-        _exit(rc == 0 ? 0 : 1);
+        _exit(play_scene(scene, directory) == 0 ? 0 : 1);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
@@ -209,7 +270,7 @@ static void try_disk(void **state, const struct model *m,
     model_make(m, choice, disk);
     unsigned there = whole_ones(disk, scene->shapes);
     bool is_new = there & 1u << scene->step;
-    for (uint64_t i = 1; i <= scene->before; i++) {
+    for (uint64_t i = scene->slot ? 2 : 1; i <= scene->before; i++) {
         bool kept = scene->keep == 0 ||
                     i + (uint64_t)scene->keep > scene->step;
         if (!(there & 1u << i) && (kept || !is_new))
@@ -281,22 +342,39 @@ static void play(void **state, const struct scene *scene)
 
 static void the_first_save(void **state)
 {
-    play(state, &(struct scene){ 0, 1, &tiny, 0, true });
+    play(state, &(struct scene){ .step = 1, .shapes = &tiny,
+                                 .exhaustive = true });
 }
 
 static void a_save_after_others(void **state)
 {
-    play(state, &(struct scene){ 2, 3, &tiny, 0, true });
+    play(state, &(struct scene){ .before = 2, .step = 3, .shapes = &tiny,
+                                 .exhaustive = true });
 }
 
 static void a_save_that_removes_old_ones(void **state)
 {
-    play(state, &(struct scene){ 4, 5, &tiny, 2, true });
+    play(state, &(struct scene){ .before = 4, .step = 5, .shapes = &tiny,
+                                 .keep = 2, .exhaustive = true });
 }
 
 static void a_large_save(void **state)
 {
-    play(state, &(struct scene){ 1, 2, &large, 0, false });
+    play(state, &(struct scene){ .before = 1, .step = 2,
+                                 .shapes = &large });
+}
+
+/* Its old bytes are no less sound than the new ones. */
+static void a_save_over_an_old_one(void **state)
+{
+    play(state, &(struct scene){ .before = 2, .step = 3, .shapes = &tiny,
+                                 .exhaustive = true, .slot = true });
+}
+
+static void a_large_save_over_an_old_one(void **state)
+{
+    play(state, &(struct scene){ .before = 2, .step = 3, .shapes = &large,
+                                 .slot = true });
 }
 
 int main(void)
@@ -306,6 +384,8 @@ int main(void)
         IN_DIRECTORY(a_save_after_others),
         IN_DIRECTORY(a_save_that_removes_old_ones),
         IN_DIRECTORY(a_large_save),
+        IN_DIRECTORY(a_save_over_an_old_one),
+        IN_DIRECTORY(a_large_save_over_an_old_one),
     };
 
     return cmocka_run_group_tests(tests, setup, NULL);
