@@ -12,39 +12,12 @@
 
 #include "crash_model.h"
 #include "mlbatch/checkpoint.h"
-#include "store/layout.h"
-#include "store/staging.h"
+#include "step_fixture.h"
 
-#define TENSORS 4
 #define MOST_TRIES 700        /* for one place where it stops */
 
-static unsigned char data[6 * MIB];
-
-/* Tensors of a save; bytes are those of data from an offset that the step
- * and the tensor's number give. */
-struct shapes {
-    uint64_t lengths[TENSORS];
-};
 static const struct shapes tiny = { { 5000, 24, 0, 700 } };
 static const struct shapes large = { { 2 * MIB + 77, 400, MIB, 5000 } };
-
-static int setup(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < sizeof(data); i++)
-        data[i] = (unsigned char)(i * 13 + i / 509 + i / 70001);
-    return 0;
-}
-
-static const unsigned char *bytes_of(uint64_t step, size_t tensor)
-{
-    return data + step * 1009 + tensor * 31;
-}
-
-static void name_of(size_t tensor, char out[16])
-{
-    snprintf(out, 16, "t%zu/w", tensor);
-}
 
 static int save(const char *directory, uint64_t step, const struct shapes *s,
                 int keep, struct mlb_error *err)
@@ -60,77 +33,6 @@ static int save(const char *directory, uint64_t step, const struct shapes *s,
             return -1;
     }
     return c ? mlb_checkpoint_publish(c, keep, err) : -1;
-}
-
-/* The arrays of a checkpoint, for a file that is written over a slot. */
-static struct container_writer *begin_arrays(const char *path,
-                                             const struct shapes *s,
-                                             const uint64_t *step)
-{
-    struct container_writer *w = container_create(path, CONTAINER_CHECKPOINT,
-                                                  NULL);
-    struct container_array meta = { .name = "/meta/step", .dtype = MLB_U64,
-                                    .data = step };
-
-    for (size_t i = 0; w && i < TENSORS; i++) {
-        char name[32] = "/tensors/";
-        name_of(i, name + strlen(name));
-        add(w, name, MLB_U8, s->lengths[i], bytes_of(*step, i));
-    }
-    assert_non_null(w);
-    assert_int_equal(container_add(w, &meta, NULL), 0);
-    return w;
-}
-
-/* Write a checkpoint over a slot, as one that several ranks write. */
-static int save_over(const char *directory, const char *slot, uint64_t step,
-                     const struct shapes *s)
-{
-    char *path = xasprintf("%s/step-%012" PRIu64 ".h5", directory, step);
-    struct staging *g = staging_create(begin_arrays(path, s, &step), slot,
-                                       NULL);
-    struct staging_part parts[TENSORS + 1];
-    uint32_t crcs[(TENSORS + 1) * 8], *crc = crcs;
-
-    free(path);
-    for (size_t i = 0; g && i <= TENSORS; i++)
-        parts[i] = (struct staging_part){
-            .array = i, .length = i < TENSORS ? s->lengths[i] : 8,
-            .file_offset = staging_offset(g, i),
-            .data = i < TENSORS ? (const void *)bytes_of(step, i) : &step,
-        };
-    if (!g || staging_write(staging_path(g), parts, TENSORS + 1, crcs,
-                            NULL) < 0)
-        return -1;
-    for (size_t i = 0; i <= TENSORS; i++) {
-        if (staging_sum(g, &parts[i], crc, NULL) < 0)
-            return -1;
-        crc += staging_sums(&parts[i]);
-    }
-    return staging_publish(g, false, NULL);
-}
-
-/* Every byte of a file that says it is whole. */
-static void assert_right(struct container *c, const char *path,
-                         const struct shapes *s)
-{
-    static unsigned char back[4 * MIB];
-    struct mlb_error err = { 0 };
-    uint64_t step = 0;
-    const struct container_info *a = container_find(c, "/meta/step");
-
-    assert_non_null(a);
-    assert_ok(container_read(c, a, NULL, &step, &err), err);
-    for (size_t i = 0; i < TENSORS; i++) {
-        char name[32] = "/tensors/";
-        name_of(i, name + strlen(name));
-        a = container_find(c, name);
-        assert_non_null(a);
-        assert_int_equal(a->bytes, s->lengths[i]);
-        assert_ok(container_read(c, a, NULL, back, &err), err);
-        if (memcmp(back, bytes_of(step, i), a->bytes) != 0)
-            fail_msg("%s: %s is whole, but wrong", path, name);
-    }
 }
 
 /* Files in the directory that open, whatever their name, hold all that was
@@ -182,7 +84,8 @@ static int play_scene(const struct scene *scene, const char *directory)
     snprintf(slot, sizeof(slot), "%s/.mlb-slot-0.h5", directory);
     return rename(retired, slot) < 0
                ? -1
-               : save_over(directory, slot, scene->step, scene->shapes);
+               : save_over(directory, slot, scene->step, scene->shapes,
+                           NULL);
 }
 
 static void record(void **state, const struct scene *scene, struct model *m)
