@@ -91,7 +91,7 @@ static int make_again(struct staging *s, struct mlb_error *err)
     if (claim(s, bytes, err) < 0)
         return -1;
     if (ftruncate(s->fd, (off_t)bytes) < 0 ||
-        image_write(s->image, s->fd) < 0)
+        image_write(s->image, s->fd, false) < 0)
         return cannot_write(s, err);
     return 0;
 }

@@ -124,9 +124,32 @@ static int out_of_memory(struct mlb_error *err)
     return mlb_error_set(err, MLB_ERR_IO, "out of memory");
 }
 
-static int add_piece(struct image *image, uint64_t offset,
+/* One more piece, unless it goes on with the last one. */
+static int add_piece(struct image *image, const struct image_piece *piece)
+{
+    struct image_piece *last =
+        image->piece_count > 0 ? &image->pieces[image->piece_count - 1]
+                               : NULL;
+
+    if (last && last->zero == piece->zero &&
+        last->offset + last->length == piece->offset) {
+        last->length += piece->length;
+        return 0;
+    }
+    struct image_piece *more =
+        realloc(image->pieces, (image->piece_count + 1) * sizeof(*more));
+    if (!more)
+        return -1;
+    image->pieces = more;
+    more[image->piece_count++] = *piece;
+    return 0;
+}
+
+static int add_bytes(struct image *image, uint64_t offset,
                      const unsigned char *bytes, size_t length)
 {
+    const struct image_piece piece = { offset, length, image->byte_count,
+                                       false };
     size_t needed = image->byte_count + length;
 
     if (needed > image->byte_room) {
@@ -138,48 +161,57 @@ static int add_piece(struct image *image, uint64_t offset,
         image->byte_room = room;
     }
     memcpy(image->bytes + image->byte_count, bytes, length);
-    struct image_piece *last =
-        image->piece_count > 0 ? image->pieces + image->piece_count - 1 : NULL;
-    if (last && last->offset + last->length == offset) {
-        last->length += length;
-    } else {
-        struct image_piece *more =
-            realloc(image->pieces, (image->piece_count + 1) * sizeof(*more));
-        if (!more)
-            return -1;
-        image->pieces = more;
-        more[image->piece_count++] = (struct image_piece){
-            offset, length, image->byte_count };
-    }
+    if (add_piece(image, &piece) < 0)
+        return -1;
     image->byte_count = needed;
     return 0;
 }
 
-/* Learn the bytes of a span that is in no array. *zero: all are. */
-static int learn_span(struct image *image, int fd,
-                      const struct layout_span *span, bool *zero,
-                      struct mlb_error *err)
+/* Bytes between two arrays. */
+struct gap {
+    uint64_t start, end;
+    bool padding;                /* less than a page, behind a caller's */
+    bool zero;                   /* found to be */
+};
+
+/* Learn the bytes of a gap. */
+static int learn_gap(struct image *image, int fd, struct gap *gap,
+                     struct mlb_error *err)
 {
     static const size_t page = LAYOUT_ALIGN;
     unsigned char part[CHUNK];
 
-    *zero = true;
-    for (uint64_t at = span->start; at < span->end;) {
+    gap->zero = true;
+    for (uint64_t at = gap->start; at < gap->end;) {
         /* Chunks end with pages, which then are wholly zero or not. */
         size_t n = sizeof(part) - at % page;
-        if (n > span->end - at)
-            n = (size_t)(span->end - at);
+        if (n > gap->end - at)
+            n = (size_t)(gap->end - at);
         if (place_pread(fd, part, n, at) < 0)
             return mlb_error_errno(err, MLB_ERR_IO, "cannot read");
         image->rest_crc = crc_update(image->rest_crc, part, n);
-        bool nothing = is_zero(part, n);
-        *zero = *zero && nothing;
-        if (!nothing && image->byte_count <= MOST_BYTES &&
-            add_piece(image, at, part, n) < 0)
+        const struct image_piece nothing = { at, n, 0, true };
+        bool zero = is_zero(part, n);
+        int rc = 0;
+        gap->zero = gap->zero && zero;
+        if (zero && !gap->padding)
+            rc = add_piece(image, &nothing);
+        if (!zero && image->byte_count <= MOST_BYTES)
+            rc = add_bytes(image, at, part, n);
+        if (rc < 0)
             return out_of_memory(err);
         at += n;
     }
     return 0;
+}
+
+/* Is it the place of one of our own arrays? */
+static bool is_system(const struct image *image, uint64_t offset)
+{
+    for (size_t i = 1; i <= WRITER_SYSTEM_ARRAYS; i++)
+        if (image->offsets[image->count - i] == offset)
+            return true;
+    return false;
 }
 
 static int by_start(const void *a, const void *b)
@@ -197,14 +229,15 @@ static int learn_rest(struct image *image, int fd,
 {
     uint16_t *padding = calloc(count, sizeof(*padding));
     int rc = padding ? 0 : out_of_memory(err);
-    bool zero;
 
     for (size_t i = 0; rc == 0 && i < count; i++) {
-        struct layout_span gap = { spans[i].end, i + 1 < count
-                                                     ? spans[i + 1].start
-                                                     : image->file_size };
-        rc = learn_span(image, fd, &gap, &zero, err);
-        if (rc == 0 && zero && gap.end - gap.start < LAYOUT_ALIGN)
+        struct gap gap = { spans[i].end, i + 1 < count ? spans[i + 1].start
+                                                       : image->file_size,
+                           false, false };
+        gap.padding = i > 0 && gap.end - gap.start < LAYOUT_ALIGN &&
+                      !is_system(image, spans[i].start);
+        rc = learn_gap(image, fd, &gap, err);
+        if (rc == 0 && gap.zero && gap.end - gap.start < LAYOUT_ALIGN)
             padding[i] = (uint16_t)(gap.end - gap.start);
     }
     for (size_t i = 0; rc == 0 && i < image->count; i++) {
@@ -293,11 +326,31 @@ out:
     return image;
 }
 
-int image_write(const struct image *image, int fd)
+static int write_zeros(int fd, uint64_t offset, uint64_t length)
+{
+    static const unsigned char zeros[CHUNK];
+
+    while (length > 0) {
+        size_t n = length < sizeof(zeros) ? (size_t)length : sizeof(zeros);
+        if (place_pwrite(fd, zeros, n, offset) < 0)
+            return -1;
+        offset += n;
+        length -= n;
+    }
+    return 0;
+}
+
+int image_write(const struct image *image, int fd, bool over)
 {
     for (size_t i = 0; i < image->piece_count; i++) {
         const struct image_piece *p = &image->pieces[i];
-        if (place_pwrite(fd, image->bytes + p->at, p->length, p->offset) < 0)
+        int rc = 0;
+        if (p->zero && over)
+            rc = write_zeros(fd, p->offset, p->length);
+        else if (!p->zero)
+            rc = place_pwrite(fd, image->bytes + p->at, p->length,
+                              p->offset);
+        if (rc < 0)
             return -1;
     }
     return 0;

@@ -4,6 +4,7 @@
 #ifndef STORE_STAGING_IMAGE_H
 #define STORE_STAGING_IMAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,10 +13,11 @@
 #include "store/layout.h"
 #include "store/structure.h"
 
-/* Bytes of the file that are in no array, and not all zero. */
+/* Bytes of the file that are in no array. */
 struct image_piece {
     uint64_t offset;
-    size_t length, at;             /* at: in bytes */
+    size_t length, at;             /* at: in bytes, if they are not zero */
+    bool zero;
 };
 
 struct image {
@@ -53,8 +55,10 @@ struct image *image_learn(int fd, const struct image_key *key,
                           const struct layout_record *record,
                           struct mlb_error *err);
 
-/* Write what is in no array. 0, or -1 with errno. */
-int image_write(const struct image *image, int fd);
+/* Write what is in no array; into a file that is all zero so far, or over
+ * another one, with the zeros then (but the padding of arrays, which is
+ * written with them). 0, or -1 with errno. */
+int image_write(const struct image *image, int fd, bool over);
 
 /* To be called for each that was found or learnt. NULL is fine. */
 void image_release(struct image *image);

@@ -109,8 +109,8 @@ static int invalidate(struct staging *s, const char *slot,
                                s->w->path);
     if (place_sync(s->fd, true) < 0)
         return mlb_error_errno(err, MLB_ERR_IO, "cannot sync %s", s->w->path);
-    /* It is there already, if nothing has changed it since. */
-    if (image_write(s->image, s->fd) < 0)
+    /* It is there already, if nothing has damaged it since. */
+    if (image_write(s->image, s->fd, true) < 0)
         return mlb_error_errno(err, MLB_ERR_IO, "cannot write %s",
                                s->w->path);
     return 0;

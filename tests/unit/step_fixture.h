@@ -75,6 +75,7 @@ static UNUSED int save_over(const char *directory, const char *slot,
         parts[i] = (struct staging_part){
             .array = i, .length = i < TENSORS ? s->lengths[i] : 8,
             .file_offset = staging_offset(g, i),
+            .padding = staging_padding(g, i),
             .data = i < TENSORS ? (const void *)bytes_of(step, i) : &step,
         };
     int rc = staging_write(staging_path(g), parts, TENSORS + 1, crcs, err);
