@@ -101,29 +101,103 @@ static void note_new(struct model *m, uint64_t number, const char *name)
     v->other = xstrdup(name);
 }
 
+/* Names and the files they mean. */
+struct names {
+    const char *names[MODEL_FILES * 2];
+    uint64_t files[MODEL_FILES * 2];
+    size_t count;
+};
+
+static void unname(struct names *n, const char *name)
+{
+    for (size_t i = 0; i < n->count; i++)
+        if (strcmp(n->names[i], name) == 0) {
+            n->names[i] = n->names[--n->count];
+            n->files[i] = n->files[n->count];
+            return;
+        }
+}
+
+/* Do to the names what an event does. */
+static void change_names(struct names *n, const struct model_event *v)
+{
+    if (v->e.op != FAULT_RENAMED && v->e.op != FAULT_UNLINKED)
+        return;
+    if (v->path && !(v->e.op == FAULT_RENAMED && v->e.is_link))
+        unname(n, v->path);
+    if (v->e.op == FAULT_RENAMED && v->other) {
+        unname(n, v->other);
+        n->names[n->count] = v->other;
+        n->files[n->count++] = v->e.file;
+    }
+}
+
+static bool has_name(const struct names *n, uint64_t file)
+{
+    for (size_t i = 0; i < n->count; i++)
+        if (n->files[i] == file)
+            return true;
+    return false;
+}
+
+static void names_before(const struct model *m, struct names *n)
+{
+    n->count = 0;
+    for (size_t i = 0; i < m->file_count; i++)
+        if (m->files[i].name_before) {
+            n->names[n->count] = m->files[i].name_before;
+            n->files[n->count++] = m->files[i].number;
+        }
+}
+
+/* The next event of the log, and where the one after it is. */
+static size_t next_event(const struct model *m, size_t at,
+                         struct model_event *v)
+{
+    *v = (struct model_event){0};
+    memcpy(&v->e, m->log + at, sizeof(v->e));
+    at += sizeof(v->e);
+    const char *path = (const char *)m->log + at;
+    v->path = name_in(m, path, v->e.path_length);
+    v->other = name_in(m, path + v->e.path_length, v->e.other_length);
+    at += v->e.path_length + v->e.other_length;
+    v->bytes = m->log + at;
+    return at + (v->e.op == FAULT_WROTE ? v->e.length : 0);
+}
+
+/* Numbers of files that are gone are given again: a file by its number now,
+ * told apart from those that had it before. */
+static uint64_t newest_of(const struct model *m, uint64_t number)
+{
+    for (size_t i = m->file_count; i > 0; i--)
+        if ((m->files[i - 1].number & MODEL_NUMBER) == number)
+            return m->files[i - 1].number;
+    return number;
+}
+
 void model_load(struct model *m, const char *log)
 {
+    struct names live;
+    struct model_event v;
     size_t length, at = 0;
 
     m->log = read_all(log, &length);
+    names_before(m, &live);
     while (at < length) {
-        struct model_event v = {0};
-        assert_true(length - at >= sizeof(v.e));
-        memcpy(&v.e, m->log + at, sizeof(v.e));
-        at += sizeof(v.e);
-        const char *path = (const char *)m->log + at;
-        v.path = name_in(m, path, v.e.path_length);
-        v.other = name_in(m, path + v.e.path_length, v.e.other_length);
-        at += v.e.path_length + v.e.other_length;
-        v.bytes = m->log + at;
-        at += v.e.op == FAULT_WROTE ? v.e.length : 0;
-        bool known = find_file(m, v.e.file) != NULL;
-        if (is_data(&v) && v.path && !known)
+        at = next_event(m, at, &v);
+        uint64_t number = v.e.file;
+        if (v.e.op != FAULT_SYNCED || number != m->directory_number)
+            v.e.file = newest_of(m, number);
+        if (is_data(&v) && v.path && !has_name(&live, v.e.file)) {
+            v.e.file = number | (uint64_t)(m->file_count + 1) << 56;
             note_new(m, v.e.file, v.path);
+            change_names(&live, &m->events[m->count - 1]);
+        }
         assert_true(m->count < MODEL_EVENTS);
-        if ((is_data(&v) && (known || v.path)) || v.other ||
+        if ((is_data(&v) && find_file(m, v.e.file)) || v.other ||
             (v.e.op == FAULT_UNLINKED && v.path) || v.e.op == FAULT_SYNCED)
             m->events[m->count++] = v;
+        change_names(&live, &v);
     }
     find_syncs(m);
 }
@@ -211,45 +285,16 @@ static void fill(const struct model *m, const struct model_file *f,
     }
 }
 
-/* Names and the files they mean. */
-struct names {
-    const char *names[MODEL_FILES * 2];
-    uint64_t files[MODEL_FILES * 2];
-    size_t count;
-};
-
-static void unname(struct names *n, const char *name)
-{
-    for (size_t i = 0; i < n->count; i++)
-        if (strcmp(n->names[i], name) == 0) {
-            n->names[i] = n->names[--n->count];
-            n->files[i] = n->files[n->count];
-            return;
-        }
-}
-
 static void find_names(const struct model *m, const struct model_choice *choice,
                        struct names *n)
 {
-    n->count = 0;
-    for (size_t i = 0; i < m->file_count; i++)
-        if (m->files[i].name_before) {
-            n->names[n->count] = m->files[i].name_before;
-            n->files[n->count++] = m->files[i].number;
-        }
+    names_before(m, n);
     for (size_t i = 0; i < choice->end; i++) {
         const struct model_event *v = &m->events[i];
         bool lost =
             model_is_open(m, i, choice->end) && choice->fates[i] != MODEL_KEPT;
-        if (lost || (v->e.op != FAULT_RENAMED && v->e.op != FAULT_UNLINKED))
-            continue;
-        if (v->path && !(v->e.op == FAULT_RENAMED && v->e.is_link))
-            unname(n, v->path);
-        if (v->e.op == FAULT_RENAMED && v->other) {
-            unname(n, v->other);
-            n->names[n->count] = v->other;
-            n->files[n->count++] = v->e.file;
-        }
+        if (!lost)
+            change_names(n, v);
     }
 }
 

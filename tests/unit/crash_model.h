@@ -15,6 +15,7 @@
 
 #define MODEL_FILES 64
 #define MODEL_EVENTS 4096
+#define MODEL_NUMBER (((uint64_t)1 << 56) - 1)   /* of an inode */
 
 struct model_event {
     struct fault_event e;

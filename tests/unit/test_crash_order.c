@@ -67,9 +67,9 @@ static unsigned whole_ones(const char *directory, const struct shapes *s)
 
 /* A save to be looked at. */
 struct scene {
-    uint64_t before, step;        /* steps 1 to before are there */
+    uint64_t before, step;        /* steps 1 to before were saved */
     const struct shapes *shapes;
-    int keep;
+    int keep_before, keep;        /* 0: all */
     bool exhaustive;
     bool slot;                    /* step 1 is written over */
 };
@@ -96,7 +96,11 @@ static void record(void **state, const struct scene *scene, struct model *m)
 
     assert_int_equal(mkdir(directory, 0700), 0);
     for (uint64_t i = 1; i <= scene->before; i++)
-        assert_ok(save(directory, i, scene->shapes, 0, &err), err);
+        assert_ok((scene->slot ? save_over(directory, NULL, i, scene->shapes,
+                                           &err)
+                               : save(directory, i, scene->shapes,
+                                      scene->keep_before, &err)),
+                  err);
     model_begin(m, directory);
     pid_t pid = fork();
     if (pid == 0) {
@@ -173,7 +177,10 @@ static void try_disk(void **state, const struct model *m,
     model_make(m, choice, disk);
     unsigned there = whole_ones(disk, scene->shapes);
     bool is_new = there & 1u << scene->step;
-    for (uint64_t i = scene->slot ? 2 : 1; i <= scene->before; i++) {
+    uint64_t first = scene->slot ? 2 : 1;
+    if (scene->keep_before)
+        first = scene->before - (uint64_t)scene->keep_before + 1;
+    for (uint64_t i = first; i <= scene->before; i++) {
         bool kept = scene->keep == 0 ||
                     i + (uint64_t)scene->keep > scene->step;
         if (!(there & 1u << i) && (kept || !is_new))
@@ -261,6 +268,13 @@ static void a_save_that_removes_old_ones(void **state)
                                  .keep = 2, .exhaustive = true });
 }
 
+static void a_save_of_a_long_run(void **state)
+{
+    play(state, &(struct scene){ .before = 4, .step = 5, .shapes = &tiny,
+                                 .keep_before = 2, .keep = 2,
+                                 .exhaustive = true });
+}
+
 static void a_large_save(void **state)
 {
     play(state, &(struct scene){ .before = 1, .step = 2,
@@ -286,6 +300,7 @@ int main(void)
         IN_DIRECTORY(the_first_save),
         IN_DIRECTORY(a_save_after_others),
         IN_DIRECTORY(a_save_that_removes_old_ones),
+        IN_DIRECTORY(a_save_of_a_long_run),
         IN_DIRECTORY(a_large_save),
         IN_DIRECTORY(a_save_over_an_old_one),
         IN_DIRECTORY(a_large_save_over_an_old_one),
