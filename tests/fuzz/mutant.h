@@ -154,6 +154,23 @@ static void change_number(uint8_t *data, size_t size, uint64_t *x)
     put_number(e + entry[field].at, entry[field].width, x, size);
 }
 
+/* Change the bytes of a small array, which may be JSON. */
+static void change_array(uint8_t *data, size_t size, uint64_t *x)
+{
+    struct layout_record r;
+    struct layout_entry e;
+
+    memcpy(&r, data, sizeof(r));
+    uint64_t count = r.index.bytes / sizeof(e);
+    if (count == 0 || !fits(r.index.offset, r.index.bytes, size))
+        return;
+    memcpy(&e, data + r.index.offset + next(x) % count * sizeof(e),
+           sizeof(e));
+    if (e.bytes > 0 && e.bytes <= 1024 && fits(e.offset, e.bytes, size) &&
+        e.offset >= LAYOUT_USER_BLOCK)
+        LLVMFuzzerMutate(data + e.offset, e.bytes, e.bytes);
+}
+
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size,
                                unsigned seed)
 {
@@ -178,6 +195,9 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size,
             LLVMFuzzerMutate(data + e->offset, e->bytes, e->bytes);
         break;
     }
+    case 4:
+        change_array(data, size, &x);
+        break;
     default:
         for (uint64_t n = 1 + next(&x) % 3; n > 0; n--)
             change_number(data, size, &x);
