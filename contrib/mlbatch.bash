@@ -39,7 +39,9 @@ _mlbatch_keys=(name= command= launch= resources.nodes=
     resources.gpus_per_task= resources.memory_per_node= resources.walltime=
     resources.partition= resources.account= resources.constraint=
     'datasets[0].name=' 'datasets[0].version=' 'datasets[0].as='
-    checkpoint.every= checkpoint.keep= checkpoint.warn= environment.
+    checkpoint.every= checkpoint.keep= checkpoint.keep_every=
+    checkpoint.best= checkpoint.keep_best= checkpoint.layout=
+    checkpoint.warn= environment.
     'modules[0]=' 'slurm.options[0]=' 'files[0]=')
 
 # Offer a word, quoted, if it begins with what was typed. The part up to the

@@ -54,6 +54,27 @@ static void check_bounds(const struct mlb_job *job,
 }
 
 /* Schedulers count tasks in 32 bits. */
+static void check_checkpoint(const struct mlb_job *job,
+                             struct mlb_problems *problems)
+{
+    const char *best = job->checkpoint.best, *layout = job->checkpoint.layout;
+
+    if (best && ((strncmp(best, "min ", 4) != 0 &&
+                  strncmp(best, "max ", 4) != 0) || !best[4]))
+        problems_add(problems, job_origin(job, "checkpoint.best"),
+                     "checkpoint.best: \"min\" or \"max\" and a metric, as "
+                     "in \"min loss\", not \"%s\"", best);
+    if (!best && job->checkpoint.keep_best != MLB_UNSET)
+        problems_add(problems, job_origin(job, "checkpoint.keep_best"),
+                     "checkpoint.keep_best: needs checkpoint.best, the "
+                     "metric to go by");
+    if (layout && strcmp(layout, "auto") != 0 &&
+        strcmp(layout, "shared") != 0 && strcmp(layout, "nodes") != 0)
+        problems_add(problems, job_origin(job, "checkpoint.layout"),
+                     "checkpoint.layout: \"auto\", \"shared\" or \"nodes\", "
+                     "not \"%s\"", layout);
+}
+
 static void check_tasks(const struct mlb_job *job,
                         struct mlb_problems *problems)
 {
@@ -218,6 +239,7 @@ void job_check(const struct mlb_job *job, struct mlb_problems *problems)
 {
     check_required(job, problems);
     check_bounds(job, problems);
+    check_checkpoint(job, problems);
     check_tasks(job, problems);
     check_datasets(job, problems);
     check_environment(job, problems);

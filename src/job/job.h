@@ -45,6 +45,10 @@ struct mlb_job {
     size_t dataset_count;
     struct {
         long every, keep, warn;  /* seconds, count, seconds */
+        long keep_every;         /* steps */
+        long keep_best;
+        char *best;              /* "min loss", "max test/accuracy" */
+        char *layout;            /* auto, shared, nodes */
     } checkpoint;
     struct {
         struct mlb_strings on;

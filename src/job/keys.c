@@ -2,6 +2,7 @@
 /* The table of job file keys, and what any table of keys can do. */
 #include "config.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +63,18 @@ const struct job_key job_keys[] = {
     { .path = "checkpoint.keep", .type = KEY_COUNT,
       .offset = JOB(checkpoint.keep), .min = 1, .max = 1000000,
       .help = "newest checkpoints to keep" },
+    { .path = "checkpoint.keep_every", .type = KEY_COUNT,
+      .offset = JOB(checkpoint.keep_every), .min = 1, .max = LONG_MAX,
+      .help = "keep those of every Nth step, too" },
+    { .path = "checkpoint.best", .type = KEY_TEXT,
+      .offset = JOB(checkpoint.best),
+      .help = "keep the best, too: \"min loss\", \"max accuracy\"" },
+    { .path = "checkpoint.keep_best", .type = KEY_COUNT,
+      .offset = JOB(checkpoint.keep_best), .min = 1, .max = 1000000,
+      .help = "how many of the best (1)" },
+    { .path = "checkpoint.layout", .type = KEY_TEXT,
+      .offset = JOB(checkpoint.layout),
+      .help = "\"shared\" file or one each for \"nodes\" (auto)" },
     { .path = "checkpoint.warn", .type = KEY_DURATION,
       .offset = JOB(checkpoint.warn), .fallback = "0", .max = CENTURY,
       .help = "ask this long before the time limit" },

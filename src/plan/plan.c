@@ -117,6 +117,23 @@ static void set_fields(struct mlb_fields *fields, const struct mlb_plan *plan,
     fields_add(fields, "agent", context->agent);
 }
 
+/* What mlb_saver_options_init of libmlbatch reads. */
+static void add_checkpoint(struct mlb_fields *env, const struct mlb_job *job)
+{
+    if (job->checkpoint.keep != MLB_UNSET)
+        fields_addf(env, "MLB_CHECKPOINT_KEEP", "%ld", job->checkpoint.keep);
+    if (job->checkpoint.keep_every != MLB_UNSET)
+        fields_addf(env, "MLB_CHECKPOINT_KEEP_EVERY", "%ld",
+                    job->checkpoint.keep_every);
+    if (job->checkpoint.best)
+        fields_add(env, "MLB_CHECKPOINT_BEST", job->checkpoint.best);
+    if (job->checkpoint.keep_best != MLB_UNSET)
+        fields_addf(env, "MLB_CHECKPOINT_KEEP_BEST", "%ld",
+                    job->checkpoint.keep_best);
+    if (job->checkpoint.layout)
+        fields_add(env, "MLB_CHECKPOINT_LAYOUT", job->checkpoint.layout);
+}
+
 static void set_environment(struct mlb_plan *plan, const struct mlb_job *job,
                             struct mlb_fields *fields,
                             const struct mlb_plan_context *context)
@@ -127,8 +144,7 @@ static void set_environment(struct mlb_plan *plan, const struct mlb_job *job,
     fields_add(env, "MLB_RUN_DIR", plan->run_dir);
     fields_add(env, "MLB_JOB_NAME", job->name);
     fields_addf(env, "MLB_CHECKPOINT_DIR", "%s/checkpoints", plan->run_dir);
-    if (job->checkpoint.keep != MLB_UNSET)
-        fields_addf(env, "MLB_CHECKPOINT_KEEP", "%ld", job->checkpoint.keep);
+    add_checkpoint(env, job);
     add_data(plan, fields, context->data);
     /* Output that appears when it is printed; threads that fit what was
      * asked, where most libraries would take the whole node. */

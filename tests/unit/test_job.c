@@ -36,7 +36,9 @@ static const char example[] =
     "  constraint = \"a100\"; };\n"
     "datasets = ({ name = \"digits\"; version = \"latest\";\n"
     "  as = \"train\"; }, { name = \"mnist\"; });\n"
-    "checkpoint = { every = \"10m\"; keep = 3; warn = \"2m\"; };\n"
+    "checkpoint = { every = \"10m\"; keep = 3; warn = \"2m\";"
+    "  keep_every = 1000; best = \"min loss\"; keep_best = 2;"
+    "  layout = \"nodes\"; };\n"
     "restart = { on = [\"timeout\", \"preempted\"]; max = 20; };\n"
     "environment = { OMP_NUM_THREADS = \"2\"; N = 7; };\n"
     "modules = [\"cuda/12\"];\n"
@@ -107,6 +109,10 @@ static void test_example(void **state)
     assert_null(j->datasets[1].version);
     assert_int_equal(j->checkpoint.every, 600);
     assert_int_equal(j->checkpoint.warn, 120);
+    assert_int_equal(j->checkpoint.keep_every, 1000);
+    assert_string_equal(j->checkpoint.best, "min loss");
+    assert_int_equal(j->checkpoint.keep_best, 2);
+    assert_string_equal(j->checkpoint.layout, "nodes");
     assert_string_equal(fields_get(&j->environment, "OMP_NUM_THREADS"), "2");
     assert_string_equal(fields_get(&j->environment, "N"), "7");
     assert_strings(&j->container.mounts, (const char *const[]){ "/d:/d:ro",
@@ -413,6 +419,15 @@ static const struct { const char *text, *problem; } check_rows[] = {
     { OK "resources = { memory_per_node = 16; }",
       "t.conf:2: resources.memory_per_node: is 16, but must be at least "
       "1048576 bytes" },
+    { OK "checkpoint = { best = \"loss\"; }",
+      "t.conf:2: checkpoint.best: \"min\" or \"max\" and a metric, as in "
+      "\"min loss\", not \"loss\"" },
+    { OK "checkpoint = { keep_best = 2; }",
+      "t.conf:2: checkpoint.keep_best: needs checkpoint.best, the metric to "
+      "go by" },
+    { OK "checkpoint = { layout = \"striped\"; }",
+      "t.conf:2: checkpoint.layout: \"auto\", \"shared\" or \"nodes\", not "
+      "\"striped\"" },
     { OK "resources = { walltime = 0; }",
       "t.conf:2: resources.walltime: is 0, but must be at least 1 "
       "seconds" },
