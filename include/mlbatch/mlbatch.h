@@ -7,6 +7,7 @@
 #include <mlbatch/dataset.h>
 #include <mlbatch/dtype.h>
 #include <mlbatch/error.h>
+#include <mlbatch/group.h>
 #include <mlbatch/progress.h>
 
 #endif

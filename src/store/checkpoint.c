@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Saving checkpoints: collect, publish, and only then remove old ones. */
+/* The names of checkpoints in their directory. */
 #include "config.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -12,28 +13,14 @@
 #include <unistd.h>
 
 #include "store/checkpoint.h"
-#include "store/container.h"
 #include "store/place.h"
+#include "store/reader.h"
 
-#define MAX_NAME 255
-
-struct mlb_checkpoint {
-    char *directory;
-    uint64_t step;
-    struct container_writer *file;
-};
-
-const char *mlb_checkpoint_dir(const char *fallback)
+int checkpoint_new_path(const char *directory, uint64_t step, bool nodes,
+                        char *out, size_t size, struct mlb_error *err)
 {
-    const char *directory = getenv("MLB_CHECKPOINT_DIR");
-
-    return directory && *directory ? directory : fallback;
-}
-
-int checkpoint_path(const char *directory, uint64_t step, char *out,
-                    size_t size, struct mlb_error *err)
-{
-    int n = snprintf(out, size, "%s/step-%012" PRIu64 ".h5", directory, step);
+    int n = snprintf(out, size, "%s/step-%012" PRIu64 ".%s", directory, step,
+                     nodes ? "d" : "h5");
 
     if (n < 0 || (size_t)n >= size)
         return mlb_error_set(err, MLB_ERR_USAGE, "path too long: %s",
@@ -41,15 +28,26 @@ int checkpoint_path(const char *directory, uint64_t step, char *out,
     return 0;
 }
 
+int checkpoint_path(const char *directory, uint64_t step, char *out,
+                    size_t size, struct mlb_error *err)
+{
+    if (checkpoint_new_path(directory, step, true, out, size, err) < 0)
+        return -1;
+    if (access(out, F_OK) == 0)
+        return 0;
+    return checkpoint_new_path(directory, step, false, out, size, err);
+}
+
 /* The step that a file name tells. -1: the name is not one of ours. */
 static int parse_name(const char *name, uint64_t *step)
 {
-    char again[64];
+    char file[64], directory[64];
 
-    if (sscanf(name, "step-%" SCNu64 ".h5", step) != 1)
+    if (sscanf(name, "step-%" SCNu64, step) != 1)
         return -1;
-    snprintf(again, sizeof(again), "step-%012" PRIu64 ".h5", *step);
-    return strcmp(name, again) == 0 ? 0 : -1;
+    snprintf(file, sizeof(file), "step-%012" PRIu64 ".h5", *step);
+    snprintf(directory, sizeof(directory), "step-%012" PRIu64 ".d", *step);
+    return strcmp(name, file) == 0 || strcmp(name, directory) == 0 ? 0 : -1;
 }
 
 static int descending(const void *a, const void *b)
@@ -62,7 +60,7 @@ static int descending(const void *a, const void *b)
 static int collect_steps(DIR *dir, uint64_t **steps, size_t *count,
                          struct mlb_error *err)
 {
-    size_t size = 0;
+    size_t size = 0, kept = 0;
 
     for (struct dirent *e; (e = readdir(dir));) {
         uint64_t step;
@@ -79,6 +77,11 @@ static int collect_steps(DIR *dir, uint64_t **steps, size_t *count,
     }
     if (*count > 0)
         qsort(*steps, *count, sizeof(**steps), descending);
+    /* A step may have both a file and a directory. */
+    for (size_t i = 0; i < *count; i++)
+        if (kept == 0 || (*steps)[kept - 1] != (*steps)[i])
+            (*steps)[kept++] = (*steps)[i];
+    *count = kept;
     return 0;
 }
 
@@ -103,157 +106,44 @@ int checkpoint_steps(const char *directory, uint64_t **steps, size_t *count,
     return rc;
 }
 
-struct mlb_checkpoint *mlb_checkpoint_create(const char *directory,
-                                             uint64_t step,
-                                             struct mlb_error *err)
+/* What we put in a directory is files only. */
+static void remove_files(const char *path)
 {
-    struct mlb_checkpoint *c = NULL;
-    char path[PATH_MAX];
+    DIR *dir = opendir(path);
 
-    if (!directory || !*directory) {
-        mlb_error_set(err, MLB_ERR_USAGE, "no directory for checkpoints");
-        return NULL;
-    }
-    if (checkpoint_path(directory, step, path, sizeof(path), err) < 0 ||
-        place_mkdirs(directory, err) < 0)
-        return NULL;
-    place_clean(directory);
-    c = calloc(1, sizeof(*c));
-    if (!c || !(c->directory = strdup(directory))) {
-        mlb_error_set(err, MLB_ERR_IO, "out of memory");
-        goto out;
-    }
-    c->step = step;
-    c->file = container_create(path, CONTAINER_CHECKPOINT, err);
-out:
-    if (c && !c->file) {
-        mlb_checkpoint_abandon(c);
-        c = NULL;
-    }
-    return c;
+    if (!dir)
+        return;
+    for (struct dirent *e; (e = readdir(dir));)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            unlinkat(dirfd(dir), e->d_name, 0);
+    closedir(dir);
 }
 
-/* prefix + name, in a buffer of the longest that is allowed. */
-static int full_name(const char *prefix, const char *name, char *out,
-                     size_t size, struct mlb_error *err)
+int checkpoint_remove(const char *path, struct mlb_error *err)
 {
-    if (!name || strlen(name) > MAX_NAME)
-        return mlb_error_set(err, MLB_ERR_USAGE,
-                             "a name of more than %d bytes, or none",
-                             MAX_NAME);
-    snprintf(out, size, "%s%s", prefix, name);
+    char directory[PATH_MAX], aside[PATH_MAX];
+
+    if (unlink(path) == 0 || errno == ENOENT)
+        return 0;
+    if (errno != EISDIR && errno != EPERM)
+        return mlb_error_errno(err, MLB_ERR_IO, "cannot remove %s", path);
+    /* Renamed first, so that there is never half of one. */
+    if (place_directory(path, directory, sizeof(directory), err) < 0 ||
+        place_temporary(directory, aside, sizeof(aside), err) < 0)
+        return -1;
+    if (rename(path, aside) < 0)
+        return mlb_error_errno(err, MLB_ERR_IO, "cannot remove %s", path);
+    remove_files(aside);
+    if (rmdir(aside) < 0)
+        return mlb_error_errno(err, MLB_ERR_IO, "cannot remove %s", aside);
     return 0;
 }
 
-int mlb_checkpoint_add(struct mlb_checkpoint *checkpoint,
-                       const struct mlb_tensor *tensor,
-                       struct mlb_error *err)
+void checkpoint_identity(const struct container *c, char *out)
 {
-    char name[MAX_NAME + 32];
-    struct container_array a = { .name = name, .dtype = tensor->dtype,
-                                 .rank = tensor->rank, .data = tensor->data };
-
-    if (full_name(CHECKPOINT_TENSORS, tensor->name, name, sizeof(name),
-                  err) < 0)
-        return -1;
-    memcpy(a.shape, tensor->shape, sizeof(a.shape));
-    return container_add(checkpoint->file, &a, err);
-}
-
-int mlb_checkpoint_add_state(struct mlb_checkpoint *checkpoint,
-                             const char *name, const void *bytes,
-                             uint64_t length, struct mlb_error *err)
-{
-    char full[MAX_NAME + 32];
-    struct container_array a = { .name = full, .dtype = MLB_U8, .rank = 1,
-                                 .shape = { length }, .data = bytes };
-
-    if (full_name(CHECKPOINT_STATES, name, full, sizeof(full), err) < 0)
-        return -1;
-    return container_add(checkpoint->file, &a, err);
-}
-
-/* A damaged file of the step that is about to be saved again (its reader
- * fell back to an earlier one) would stop the run for ever: give it another
- * name, where it can still be looked at. A sound one stays. */
-static void set_aside(const char *path)
-{
-    char aside[PATH_MAX + 32];
-    struct mlb_error why;
-    struct container *c = container_open(path, CONTAINER_CHECKPOINT, &why);
-    bool damaged = c ? container_check_all(c, &why) < 0 : true;
-
-    container_close(c);
-    if (!damaged || why.code != MLB_ERR_BAD_INPUT)
-        return;
-    snprintf(aside, sizeof(aside), "%s.damaged", path);
-    rename(path, aside);
-}
-
-/* Remove the oldest sound ones, so that keep are left. Their structure is
- * checked, not their data: reading all of every checkpoint at every save
- * would cost more than the save. */
-static int prune(const char *directory, uint64_t newest, int keep,
-                 struct mlb_error *err)
-{
-    char path[PATH_MAX];
-    uint64_t *steps = NULL;
-    size_t count = 0;
-    int kept = 1, rc = checkpoint_steps(directory, &steps, &count, err);
-
-    for (size_t i = 0; rc == 0 && i < count; i++) {
-        if (steps[i] == newest)
-            continue;
-        rc = checkpoint_path(directory, steps[i], path, sizeof(path), err);
-        struct container *c = rc < 0 ? NULL : container_open(
-            path, CONTAINER_CHECKPOINT, NULL);
-        if (!c)
-            continue;
-        container_close(c);
-        if (kept < keep)
-            kept++;
-        else if (unlink(path) < 0 && errno != ENOENT)
-            rc = mlb_error_errno(err, MLB_ERR_IO, "cannot remove %s", path);
-    }
-    free(steps);
-    return rc;
-}
-
-int mlb_checkpoint_publish(struct mlb_checkpoint *checkpoint, int keep,
-                           struct mlb_error *err)
-{
-    char path[PATH_MAX];
-    struct container_array step = { .name = CHECKPOINT_STEP,
-                                    .dtype = MLB_U64,
-                                    .data = &checkpoint->step };
-    int rc = checkpoint_path(checkpoint->directory, checkpoint->step, path,
-                             sizeof(path), err);
-
-    if (rc == 0 && access(path, F_OK) == 0)
-        set_aside(path);
-    /* Asked here too, so that a mistake costs no writing of gigabytes. */
-    if (rc == 0 && access(path, F_OK) == 0)
-        rc = mlb_error_set(err, MLB_ERR_FAILED, "step %" PRIu64 " is "
-                           "published already: %s", checkpoint->step, path);
-    if (rc == 0)
-        rc = container_add(checkpoint->file, &step, err);
-    if (rc == 0) {
-        rc = container_publish(checkpoint->file, false, err);
-        checkpoint->file = NULL;
-    }
-    if (rc == 0 && keep > 0 &&
-        prune(checkpoint->directory, checkpoint->step, keep, err) < 0)
-        rc = mlb_error_prefix(err, "step %" PRIu64 " is saved, but",
-                              checkpoint->step);
-    mlb_checkpoint_abandon(checkpoint);
-    return rc;
-}
-
-void mlb_checkpoint_abandon(struct mlb_checkpoint *checkpoint)
-{
-    if (!checkpoint)
-        return;
-    container_abandon(checkpoint->file);
-    free(checkpoint->directory);
-    free(checkpoint);
+    for (size_t i = 0; i < sizeof(c->record.uuid); i++)
+        snprintf(out + 2 * i, 3, "%02x", c->record.uuid[i]);
+    /* The record's checksum covers the index's and the blocks', and those
+     * cover all else. */
+    snprintf(out + 32, 9, "%08" PRIx32, c->record.crc);
 }

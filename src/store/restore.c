@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Loading checkpoints: find the newest sound one, read and compare. */
+/* Opening checkpoints: one file or a directory of them, the newest sound. */
 #include "config.h"
 
 #include <inttypes.h>
@@ -8,51 +8,114 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/checkpoint.h"
-#include "store/container.h"
+#include <jansson.h>
 
-struct mlb_checkpoint_reader {
-    struct container *file;
-    char *path;
-    uint64_t step;
-    const struct container_info **tensors;   /* in the order of the file */
-    int count;
-};
+#include "base/files.h"
+#include "store/restore.h"
 
-static bool starts_with(const char *s, const char *prefix)
+#define MAX_FILES_TEXT (CHECKPOINT_MAX_FILES * (CHECKPOINT_IDENTITY + 3))
+
+static int out_of_memory(struct mlb_error *err)
 {
-    return strncmp(s, prefix, strlen(prefix)) == 0;
+    return mlb_error_set(err, MLB_ERR_IO, "out of memory");
 }
 
-static int read_step(struct mlb_checkpoint_reader *r, struct mlb_error *err)
+static int read_number(struct container *c, const char *name, uint64_t *out,
+                       struct mlb_error *err)
 {
-    const struct container_info *step = container_find(r->file,
-                                                       CHECKPOINT_STEP);
+    const struct container_info *a = container_find(c, name);
 
-    if (!step || step->dtype != MLB_U64 || step->rank != 0)
-        return mlb_error_set(err, MLB_ERR_BAD_INPUT, "%s has no step",
-                             r->path);
-    return container_read(r->file, step, NULL, &r->step, err);
+    if (!a || a->dtype != MLB_U64 || a->rank != 0)
+        return mlb_error_set(err, MLB_ERR_BAD_INPUT, "has no %s",
+                             strrchr(name, '/') + 1);
+    return container_read(c, a, NULL, out, err);
+}
+
+/* Open the file of a node, which must be the one that the manifest is of. */
+static int open_node(struct mlb_checkpoint_reader *r, unsigned node,
+                     const char *identity, struct mlb_error *err)
+{
+    char path[PATH_MAX], is[CHECKPOINT_IDENTITY];
+    uint64_t number = 0;
+    int n = snprintf(path, sizeof(path), "%s/" CHECKPOINT_NODE_FILE, r->path,
+                     node);
+
+    if (n < 0 || (size_t)n >= sizeof(path))
+        return mlb_error_set(err, MLB_ERR_USAGE, "path too long");
+    struct container *c = container_open(path, CONTAINER_CHECKPOINT, err);
+    if (!c) {
+        /* The checkpoint is there, but a part of it is not. */
+        if (err && err->code == MLB_ERR_NOT_FOUND)
+            err->code = MLB_ERR_BAD_INPUT;
+        return -1;
+    }
+    r->files[r->file_count++] = c;
+    checkpoint_identity(c, is);
+    if (!identity || strcmp(identity, is) != 0)
+        return mlb_error_set(err, MLB_ERR_BAD_INPUT,
+                             "%s is of another save", path);
+    if (read_number(c, CHECKPOINT_NODE, &number, err) < 0 || number != node)
+        return mlb_error_set(err, MLB_ERR_BAD_INPUT,
+                             "%s is of another node", path);
+    return 0;
+}
+
+static int open_nodes(struct mlb_checkpoint_reader *r, struct mlb_error *err)
+{
+    const struct container_info *a = container_find(r->files[0],
+                                                    CHECKPOINT_FILES);
+    char *text = NULL;
+    int rc = 0;
+
+    if (!a)
+        return mlb_error_set(err, MLB_ERR_BAD_INPUT,
+                             "the manifest names no files");
+    if (restore_text(r->files[0], a, MAX_FILES_TEXT, &text, err) < 0)
+        return -1;
+    json_t *files = json_loads(text, 0, NULL);
+    free(text);
+    size_t count = json_array_size(files);
+    if (count == 0 || count > CHECKPOINT_MAX_FILES)
+        rc = mlb_error_set(err, MLB_ERR_BAD_INPUT,
+                           "the manifest names no files");
+    struct container **grown = rc < 0 ? NULL : realloc(
+        r->files, (count + 1) * sizeof(*grown));
+    if (rc == 0 && !grown)
+        rc = out_of_memory(err);
+    if (grown)
+        r->files = grown;
+    for (unsigned i = 0; rc == 0 && i < count; i++)
+        rc = open_node(r, i, json_string_value(json_array_get(files, i)),
+                       err);
+    json_decref(files);
+    return rc;
 }
 
 static int fill_reader(struct mlb_checkpoint_reader *r, const char *path,
                        struct mlb_error *err)
 {
+    char first[PATH_MAX];
+
     r->path = strdup(path);
-    if (!r->path)
-        return mlb_error_set(err, MLB_ERR_IO, "out of memory");
-    r->file = container_open(path, CONTAINER_CHECKPOINT, err);
-    if (!r->file || read_step(r, err) < 0)
+    r->files = calloc(1, sizeof(*r->files));
+    if (!r->path || !r->files)
+        return out_of_memory(err);
+    r->is_directory = files_is_dir(path);
+    int n = snprintf(first, sizeof(first), "%s%s", path,
+                     r->is_directory ? "/" CHECKPOINT_MANIFEST : "");
+    if (n < 0 || (size_t)n >= sizeof(first))
+        return mlb_error_set(err, MLB_ERR_USAGE, "path too long: %s", path);
+    r->files[0] = container_open(first, CONTAINER_CHECKPOINT, err);
+    if (!r->files[0]) {
+        if (r->is_directory && err && err->code == MLB_ERR_NOT_FOUND)
+            err->code = MLB_ERR_BAD_INPUT;
         return -1;
-    size_t count = container_count(r->file);
-    r->tensors = calloc(count + 1, sizeof(struct container_info *));
-    if (!r->tensors)
-        return mlb_error_set(err, MLB_ERR_IO, "out of memory");
-    for (size_t i = 0; i < count; i++) {
-        const struct container_info *a = container_get(r->file, i);
-        if (starts_with(a->name, CHECKPOINT_TENSORS))
-            r->tensors[r->count++] = a;
     }
+    r->file_count = 1;
+    if (read_number(r->files[0], CHECKPOINT_STEP, &r->step, err) < 0 ||
+        (r->is_directory && open_nodes(r, err) < 0) ||
+        restore_tensors(r, err) < 0 || restore_metrics(r, err) < 0)
+        return mlb_error_prefix(err, "%s", path);
     return 0;
 }
 
@@ -60,12 +123,16 @@ struct mlb_checkpoint_reader *mlb_checkpoint_open(const char *path,
                                                   struct mlb_error *err)
 {
     struct mlb_checkpoint_reader *r = calloc(1, sizeof(*r));
+    /* What went wrong decides here, whether or not the caller wants it. */
+    struct mlb_error why = { MLB_OK, "" };
 
     if (!r) {
-        mlb_error_set(err, MLB_ERR_IO, "out of memory");
+        out_of_memory(err);
         return NULL;
     }
-    if (fill_reader(r, path, err) < 0) {
+    if (fill_reader(r, path, &why) < 0) {
+        if (err)
+            *err = why;
         mlb_checkpoint_close(r);
         return NULL;
     }
@@ -76,10 +143,20 @@ void mlb_checkpoint_close(struct mlb_checkpoint_reader *reader)
 {
     if (!reader)
         return;
-    container_close(reader->file);
-    free(reader->tensors);
+    restore_clear(reader);
+    for (size_t i = 0; i < reader->file_count; i++)
+        container_close(reader->files[i]);
+    free(reader->files);
     free(reader->path);
     free(reader);
+}
+
+int restore_check(struct mlb_checkpoint_reader *r, struct mlb_error *err)
+{
+    for (size_t i = 0; i < r->file_count; i++)
+        if (container_check_all(r->files[i], err) < 0)
+            return -1;
+    return 0;
 }
 
 /* Open the file of a step and read all of its data. */
@@ -93,7 +170,7 @@ static struct mlb_checkpoint_reader *open_checked(const char *directory,
     if (checkpoint_path(directory, step, path, sizeof(path), err) < 0 ||
         !(r = mlb_checkpoint_open(path, err)))
         return NULL;
-    int rc = container_check_all(r->file, err);
+    int rc = restore_check(r, err);
     if (rc == 0 && r->step != step)
         rc = mlb_error_set(err, MLB_ERR_BAD_INPUT, "%s holds step %" PRIu64,
                            path, r->step);
@@ -157,96 +234,46 @@ int mlb_checkpoint_tensor(const struct mlb_checkpoint_reader *reader, int i,
 {
     if (i < 0 || i >= reader->count)
         return -1;
-    const struct container_info *a = reader->tensors[i];
-    *tensor = (struct mlb_tensor){
-        .name = a->name + strlen(CHECKPOINT_TENSORS), .dtype = a->dtype,
-        .rank = a->rank,
-    };
-    memcpy(tensor->shape, a->shape, sizeof(tensor->shape));
+    const struct restore_tensor *t = &reader->tensors[i];
+    *tensor = (struct mlb_tensor){ .name = t->name, .dtype = t->dtype,
+                                   .rank = t->rank };
+    memcpy(tensor->shape, t->shape, sizeof(tensor->shape));
     return 0;
 }
 
-static const struct container_info *find(struct mlb_checkpoint_reader *r,
-                                         const char *prefix, const char *name,
-                                         struct mlb_error *err)
+const char *mlb_checkpoint_state(const struct mlb_checkpoint_reader *reader,
+                                 int i, uint64_t *length)
 {
-    char full[512];
-    int n = snprintf(full, sizeof(full), "%s%s", prefix, name);
-    const struct container_info *a =
-        n > 0 && (size_t)n < sizeof(full) ? container_find(r->file, full)
-                                          : NULL;
+    size_t prefix = strlen(CHECKPOINT_STATES);
 
-    if (!a)
-        mlb_error_set(err, MLB_ERR_NOT_FOUND, "%s has no %s", r->path,
-                      full + 1);
-    return a;
+    for (size_t f = 0; f < reader->file_count; f++)
+        for (size_t k = 0; k < container_count(reader->files[f]); k++) {
+            const struct container_info *a = container_get(reader->files[f],
+                                                           k);
+            if (strncmp(a->name, CHECKPOINT_STATES, prefix) != 0 || i-- > 0)
+                continue;
+            if (length)
+                *length = a->bytes;
+            return i < -1 ? NULL : a->name + prefix;
+        }
+    return NULL;
 }
 
-/* "f32[64,10]", for messages. */
-static void describe(enum mlb_dtype dtype, int rank, const uint64_t *shape,
-                     char *out, size_t size)
+const char *mlb_checkpoint_metric(const struct mlb_checkpoint_reader *reader,
+                                  int i, double *value)
 {
-    const char *type = mlb_dtype_name(dtype);
-    size_t n = (size_t)snprintf(out, size, "%s[", type ? type : "?");
-
-    for (int i = 0; i < rank && n < size; i++)
-        n += (size_t)snprintf(out + n, size - n, "%s%" PRIu64, i ? "," : "",
-                              shape[i]);
-    if (n < size)
-        snprintf(out + n, size - n, "]");
-}
-
-int mlb_checkpoint_load(struct mlb_checkpoint_reader *reader,
-                        const struct mlb_tensor *wanted, void *out,
-                        struct mlb_error *err)
-{
-    const struct container_info *a = find(reader, CHECKPOINT_TENSORS,
-                                          wanted->name, err);
-    char is[192], should[192];
-
-    if (!a)
-        return -1;
-    if (wanted->rank < 0 || wanted->rank > MLB_MAX_RANK)
-        return mlb_error_set(err, MLB_ERR_USAGE, "%s: %d dimensions",
-                             wanted->name, wanted->rank);
-    if (a->dtype != wanted->dtype || a->rank != wanted->rank ||
-        memcmp(a->shape, wanted->shape,
-               (size_t)a->rank * sizeof(a->shape[0])) != 0) {
-        describe(a->dtype, a->rank, a->shape, is, sizeof(is));
-        describe(wanted->dtype, wanted->rank, wanted->shape, should,
-                 sizeof(should));
-        return mlb_error_set(err, MLB_ERR_BAD_INPUT,
-                             "tensor %s is %s, not %s", wanted->name, is,
-                             should);
-    }
-    return container_read(reader->file, a, NULL, out, err);
-}
-
-int mlb_checkpoint_load_state(struct mlb_checkpoint_reader *reader,
-                              const char *name, void **bytes,
-                              uint64_t *length, struct mlb_error *err)
-{
-    const struct container_info *a = find(reader, CHECKPOINT_STATES, name,
-                                          err);
-    char *buffer;
-
-    if (!a)
-        return -1;
-    buffer = malloc(a->bytes + 1);
-    if (!buffer)
-        return mlb_error_set(err, MLB_ERR_IO, "out of memory");
-    if (container_read(reader->file, a, NULL, buffer, err) < 0) {
-        free(buffer);
-        return -1;
-    }
-    buffer[a->bytes] = '\0';
-    *bytes = buffer;
-    *length = a->bytes;
-    return 0;
+    if (i < 0 || i >= reader->metric_count)
+        return NULL;
+    if (value)
+        *value = reader->metrics[i].value;
+    return reader->metrics[i].name;
 }
 
 int mlb_checkpoint_verify(struct mlb_checkpoint_reader *reader,
                           struct mlb_error *err)
 {
-    return container_verify(reader->file, err);
+    for (size_t i = 0; i < reader->file_count; i++)
+        if (container_verify(reader->files[i], err) < 0)
+            return -1;
+    return 0;
 }

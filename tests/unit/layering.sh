@@ -21,7 +21,7 @@ foreign='slurm/: src/scheduler/slurm*|src/report/sacct.c
 papi.h: src/counters/papi.c
 hdf5.h: src/store/*
 libconfig.h: src/job/*
-mpi.h: src/mpi/*|contrib/examples/*
+mpi.h: include/mlbatch/mpi.h|contrib/examples/*
 liburing.h: src/store/*|src/cmd/store_*
 archive.h: src/store/*
 argp.h: src/cmd/*|contrib/examples/*'

@@ -23,21 +23,36 @@ static const char *step_path(void **state, uint64_t step)
     return path;
 }
 
+static struct mlb_saver *open_saver(const char *directory, int keep,
+                                    struct mlb_error *err)
+{
+    struct mlb_saver_options options = { .directory = directory,
+                                         .retention = { .last = keep } };
+
+    return mlb_saver_open(&options, err);
+}
+
 /* A checkpoint whose contents tell its step. */
 static int save(void **state, uint64_t step, int keep, struct mlb_error *err)
 {
     struct mlb_tensor t = { .name = "layer1/weight", .dtype = MLB_F32,
                             .rank = 2, .shape = { 10, 100 },
                             .data = weights };
-    struct mlb_checkpoint *c = mlb_checkpoint_create(*state, step, err);
+    struct mlb_saver *s = open_saver(*state, keep, err);
+    struct mlb_checkpoint *c = s ? mlb_checkpoint_create(s, step, err)
+                                 : NULL;
+    int rc = -1;
 
     for (int i = 0; i < 1000; i++)
         weights[i] = (float)step + (float)i / 1000;
-    if (!c)
-        return -1;
-    assert_int_equal(mlb_checkpoint_add(c, &t, err), 0);
-    assert_int_equal(mlb_checkpoint_add_state(c, "note", "hello", 5, err), 0);
-    return mlb_checkpoint_publish(c, keep, err);
+    if (c) {
+        assert_int_equal(mlb_checkpoint_add(c, &t, NULL, err), 0);
+        assert_int_equal(mlb_checkpoint_add_state(c, "note", "hello", 5,
+                                                  err), 0);
+        rc = mlb_checkpoint_publish(c, err);
+    }
+    mlb_saver_close(s);
+    return rc;
 }
 
 static void save_ok(void **state, uint64_t step, int keep)
@@ -61,7 +76,7 @@ static const char *assert_latest(void **state, uint64_t step)
     if (!r)
         fail_msg("%s", err.text);
     assert_int_equal(mlb_checkpoint_step(r), step);
-    assert_ok(mlb_checkpoint_load(r, &t, back, &err), err);
+    assert_ok(mlb_checkpoint_load(r, &t, NULL, back, &err), err);
     for (int i = 0; i < 1000; i++)
         assert_true(back[i] == (float)step + (float)i / 1000);
     mlb_checkpoint_close(r);
@@ -79,17 +94,19 @@ static void tensors_and_state_come_back(void **state)
     struct mlb_tensor two = { .name = "w/\xce\xb1", .dtype = MLB_BF16,
                               .rank = 2, .shape = { 2, 3 }, .data = half };
     struct mlb_tensor got;
-    struct mlb_checkpoint *c = mlb_checkpoint_create(directory, 7, &err);
+    struct mlb_saver *s = open_saver(directory, 0, &err);
+    struct mlb_checkpoint *c = mlb_checkpoint_create(s, 7, &err);
     void *bytes = NULL;
     uint64_t length = 0;
 
     assert_non_null(c);
-    assert_ok(mlb_checkpoint_add(c, &one, &err), err);
-    assert_ok(mlb_checkpoint_add(c, &two, &err), err);
+    assert_ok(mlb_checkpoint_add(c, &one, NULL, &err), err);
+    assert_ok(mlb_checkpoint_add(c, &two, NULL, &err), err);
     assert_ok(mlb_checkpoint_add_state(c, "lr", "a\0b", 3, &err), err);
     assert_ok(mlb_checkpoint_add_state(c, "empty", NULL, 0, &err), err);
     scalar = 0.25;                 /* read in publish, not before */
-    assert_ok(mlb_checkpoint_publish(c, 0, &err), err);
+    assert_ok(mlb_checkpoint_publish(c, &err), err);
+    mlb_saver_close(s);
     struct mlb_checkpoint_reader *r = mlb_checkpoint_latest(directory, NULL,
                                                             0, &err);
     assert_non_null(r);
@@ -100,9 +117,9 @@ static void tensors_and_state_come_back(void **state)
     assert_string_equal(got.name, two.name);
     assert_int_equal(got.shape[1], 3);
     assert_int_equal(mlb_checkpoint_tensor(r, 2, &got), -1);
-    assert_ok(mlb_checkpoint_load(r, &one, &back, &err), err);
+    assert_ok(mlb_checkpoint_load(r, &one, NULL, &back, &err), err);
     assert_true(back == 0.25);
-    assert_ok(mlb_checkpoint_load(r, &two, half_back, &err), err);
+    assert_ok(mlb_checkpoint_load(r, &two, NULL, half_back, &err), err);
     assert_memory_equal(half_back, half, sizeof(half));
     assert_ok(mlb_checkpoint_load_state(r, "lr", &bytes, &length, &err), err);
     assert_int_equal(length, 3);
@@ -129,15 +146,15 @@ static void what_does_not_fit_is_refused(void **state)
     struct mlb_checkpoint_reader *r = mlb_checkpoint_open(step_path(state, 1),
                                                           &err);
     assert_non_null(r);
-    assert_int_equal(mlb_checkpoint_load(r, &t, back, &err), -1);
+    assert_int_equal(mlb_checkpoint_load(r, &t, NULL, back, &err), -1);
     assert_int_equal(err.code, MLB_ERR_BAD_INPUT);
     assert_has(err.text, "is f32[10,100], not f32[100,10]");
     t.rank = 1;
-    assert_int_equal(mlb_checkpoint_load(r, &t, back, &err), -1);
+    assert_int_equal(mlb_checkpoint_load(r, &t, NULL, back, &err), -1);
     t.rank = 9;
-    assert_int_equal(mlb_checkpoint_load(r, &t, back, &err), -1);
+    assert_int_equal(mlb_checkpoint_load(r, &t, NULL, back, &err), -1);
     t = (struct mlb_tensor){ .name = "layer2" };
-    assert_int_equal(mlb_checkpoint_load(r, &t, back, &err), -1);
+    assert_int_equal(mlb_checkpoint_load(r, &t, NULL, back, &err), -1);
     assert_int_equal(err.code, MLB_ERR_NOT_FOUND);
     assert_int_equal(mlb_checkpoint_load_state(r, "x", &bytes, &length, &err),
                      -1);
@@ -153,31 +170,34 @@ static void bad_names_are_refused(void **state)
                                          "a/../b", "a\tb", "\xc3", "twice",
                                          "twice/x" };
     struct mlb_error err = { 0 };
-    struct mlb_checkpoint *c = mlb_checkpoint_create(*state, 1, &err);
+    struct mlb_saver *s = open_saver(*state, 0, &err);
+    struct mlb_checkpoint *c = mlb_checkpoint_create(s, 1, &err);
     struct mlb_tensor t = { .name = "twice", .dtype = MLB_U8, .data = "x" };
 
-    assert_ok(mlb_checkpoint_add(c, &t, &err), err);
+    assert_ok(mlb_checkpoint_add(c, &t, NULL, &err), err);
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         t.name = wrong[i];
-        if (mlb_checkpoint_add(c, &t, &err) == 0)
+        if (mlb_checkpoint_add(c, &t, NULL, &err) == 0)
             fail_msg("took \"%s\"", wrong[i]);
         assert_int_equal(err.code, MLB_ERR_USAGE);
     }
     memset(longest, 'n', 256);
     longest[256] = '\0';
     t.name = longest;
-    assert_int_equal(mlb_checkpoint_add(c, &t, &err), -1);
+    assert_int_equal(mlb_checkpoint_add(c, &t, NULL, &err), -1);
     t.name = NULL;
-    assert_int_equal(mlb_checkpoint_add(c, &t, &err), -1);
+    assert_int_equal(mlb_checkpoint_add(c, &t, NULL, &err), -1);
     longest[255] = '\0';
     t.name = longest;
-    assert_ok(mlb_checkpoint_add(c, &t, &err), err);
+    assert_ok(mlb_checkpoint_add(c, &t, NULL, &err), err);
     mlb_checkpoint_abandon(c);
     mlb_checkpoint_abandon(NULL);
+    mlb_saver_close(s);
+    mlb_saver_close(NULL);
     assert_int_equal(count_files(*state), 0);
-    assert_null(mlb_checkpoint_create("", 1, &err));
+    assert_null(open_saver("", 0, &err));
     write_file(in(state, "file"), "");
-    assert_null(mlb_checkpoint_create(in(state, "file"), 1, &err));
+    assert_null(open_saver(in(state, "file"), 0, &err));
     assert_int_equal(err.code, MLB_ERR_IO);
 }
 
@@ -315,15 +335,62 @@ static void killed_writers_do_no_harm(void **state)
     assert_int_equal(count_files(*state), 3);
 }
 
-static void the_directory_is_told_by_mlbatch(void **state)
+static void the_options_are_told_by_mlbatch(void **state)
 {
+    struct mlb_saver_options o;
+
     (void)state;
     unsetenv("MLB_CHECKPOINT_DIR");
-    assert_string_equal(mlb_checkpoint_dir("here"), "here");
-    setenv("MLB_CHECKPOINT_DIR", "", 1);
-    assert_string_equal(mlb_checkpoint_dir("here"), "here");
+    mlb_saver_options_init(&o);
+    assert_string_equal(o.directory, "checkpoints");
+    assert_int_equal(o.layout, MLB_LAYOUT_AUTO);
+    assert_int_equal(o.retention.last, 0);
+    assert_int_equal(o.retention.best, 0);
+    assert_int_equal(o.slots, 1);
     setenv("MLB_CHECKPOINT_DIR", "/there", 1);
-    assert_string_equal(mlb_checkpoint_dir("here"), "/there");
+    setenv("MLB_CHECKPOINT_KEEP", "3", 1);
+    setenv("MLB_CHECKPOINT_KEEP_EVERY", "1000", 1);
+    setenv("MLB_CHECKPOINT_BEST", "max test/accuracy", 1);
+    setenv("MLB_CHECKPOINT_KEEP_BEST", "2", 1);
+    setenv("MLB_CHECKPOINT_LAYOUT", "nodes", 1);
+    mlb_saver_options_init(&o);
+    assert_string_equal(o.directory, "/there");
+    assert_int_equal(o.layout, MLB_LAYOUT_NODES);
+    assert_int_equal(o.retention.last, 3);
+    assert_int_equal(o.retention.every, 1000);
+    assert_int_equal(o.retention.best, 2);
+    assert_int_equal(o.retention.higher_is_better, 1);
+    assert_string_equal(o.retention.metric, "test/accuracy");
+}
+
+/* What the environment says wrongly is not taken for something else. */
+static void wrong_options_are_refused(void **state)
+{
+    static const char *const wrong[][2] = {
+        { "MLB_CHECKPOINT_KEEP", "three" }, { "MLB_CHECKPOINT_KEEP", "-1" },
+        { "MLB_CHECKPOINT_KEEP_EVERY", "10m" },
+        { "MLB_CHECKPOINT_BEST", "loss" }, { "MLB_CHECKPOINT_BEST", "min " },
+        { "MLB_CHECKPOINT_LAYOUT", "striped" },
+    };
+    static const char *const all[] = {
+        "MLB_CHECKPOINT_KEEP", "MLB_CHECKPOINT_KEEP_EVERY",
+        "MLB_CHECKPOINT_BEST", "MLB_CHECKPOINT_KEEP_BEST",
+        "MLB_CHECKPOINT_LAYOUT",
+    };
+    struct mlb_saver_options o;
+
+    setenv("MLB_CHECKPOINT_DIR", *state, 1);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct mlb_error err = { 0 };
+        for (size_t k = 0; k < sizeof(all) / sizeof(all[0]); k++)
+            unsetenv(all[k]);
+        setenv(wrong[i][0], wrong[i][1], 1);
+        mlb_saver_options_init(&o);
+        if (mlb_saver_open(&o, &err))
+            fail_msg("took %s=%s", wrong[i][0], wrong[i][1]);
+        assert_int_equal(err.code, MLB_ERR_USAGE);
+        unsetenv(wrong[i][0]);
+    }
     unsetenv("MLB_CHECKPOINT_DIR");
 }
 
@@ -339,7 +406,8 @@ int main(void)
         IN_DIRECTORY(only_the_newest_are_kept),
         IN_DIRECTORY(a_failed_save_leaves_the_old_ones),
         IN_DIRECTORY(killed_writers_do_no_harm),
-        cmocka_unit_test(the_directory_is_told_by_mlbatch),
+        cmocka_unit_test(the_options_are_told_by_mlbatch),
+        IN_DIRECTORY(wrong_options_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

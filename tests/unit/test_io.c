@@ -281,14 +281,20 @@ static int save(void **state, uint64_t step, struct mlb_error *err)
         { "c/middle", MLB_U8, 1, { MIB }, data + 2 * step },
         { "d/large", MLB_F64, 2, { 1024, 257 }, data + 3 * step },
     };
-    struct mlb_checkpoint *c = mlb_checkpoint_create(*state, step, err);
+    struct mlb_saver_options options = { .directory = *state,
+                                         .retention = { .last = 2 } };
+    struct mlb_saver *s = mlb_saver_open(&options, err);
+    struct mlb_checkpoint *c = s ? mlb_checkpoint_create(s, step, err)
+                                 : NULL;
+    int rc = c ? 0 : -1;
 
-    if (!c)
-        return -1;
-    for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++)
-        if (mlb_checkpoint_add(c, &t[i], err) < 0)
-            return -1;
-    return mlb_checkpoint_publish(c, 2, err);
+    for (size_t i = 0; c && i < sizeof(t) / sizeof(t[0]); i++)
+        if (mlb_checkpoint_add(c, &t[i], NULL, err) < 0)
+            rc = -1;
+    if (c && mlb_checkpoint_publish(c, err) < 0)
+        rc = -1;
+    mlb_saver_close(s);
+    return rc;
 }
 
 /* The newest checkpoint is sound and what was saved. Its step. */
@@ -306,7 +312,7 @@ static uint64_t newest(void **state)
     assert_string_equal(note, "");
     assert_ok(mlb_checkpoint_verify(r, &err), err);
     uint64_t step = mlb_checkpoint_step(r);
-    assert_ok(mlb_checkpoint_load(r, &t, back, &err), err);
+    assert_ok(mlb_checkpoint_load(r, &t, NULL, back, &err), err);
     assert_memory_equal(back, data + step, 3 * MIB + 77);
     mlb_checkpoint_close(r);
     return step;

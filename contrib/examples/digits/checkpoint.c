@@ -27,6 +27,7 @@ static void state_tensors(struct training *t, struct mlb_tensor *tensors)
     };
 }
 
+/* All ranks hold the same, so all add it and the first of them writes it. */
 static int write_checkpoint(struct training *t, struct mlb_error *err)
 {
     struct mlb_tensor tensors[NETWORK_TENSORS + STATES];
@@ -36,18 +37,20 @@ static int write_checkpoint(struct training *t, struct mlb_error *err)
     mlb_loader_get_state(t->train, &sampler);
 
     struct mlb_checkpoint *checkpoint =
-        mlb_checkpoint_create(t->directory, (uint64_t)t->step, err);
+        mlb_checkpoint_create(t->saver, (uint64_t)t->step, err);
     if (!checkpoint)
         return -1;
     int failed = mlb_checkpoint_add_state(checkpoint, "sampler", &sampler,
-                                          sizeof(sampler), err);
+                                          sizeof(sampler), err) ||
+                 mlb_checkpoint_add_metric(checkpoint, "test/accuracy",
+                                           t->accuracy, err);
     for (int i = 0; i < NETWORK_TENSORS + STATES && !failed; i++)
-        failed = mlb_checkpoint_add(checkpoint, &tensors[i], err);
+        failed = mlb_checkpoint_add(checkpoint, &tensors[i], NULL, err);
     if (failed) {
         mlb_checkpoint_abandon(checkpoint);
         return -1;
     }
-    return mlb_checkpoint_publish(checkpoint, (int)t->options.keep, err);
+    return mlb_checkpoint_publish(checkpoint, err);
 }
 
 static int load_sampler(struct training *t,
@@ -87,7 +90,7 @@ static int load(struct training *t, struct mlb_checkpoint_reader *reader,
     state_tensors(t, tensors + NETWORK_TENSORS);
     for (int i = 0; i < NETWORK_TENSORS + STATES; i++) {
         void *into = (void *)tensors[i].data;
-        if (mlb_checkpoint_load(reader, &tensors[i], into, err))
+        if (mlb_checkpoint_load(reader, &tensors[i], NULL, into, err))
             return -1;
     }
     t->step = t->saved = (int64_t)mlb_checkpoint_step(reader);
@@ -98,12 +101,22 @@ int training_save(struct training *t, struct mlb_error *err)
 {
     if (t->saved == t->step)
         return 0;
-    if (t->rank == 0 && write_checkpoint(t, err))
+    if (write_checkpoint(t, err))
         return mlb_error_prefix(err, "saving at step %" PRId64, t->step);
     t->saved = t->step;
-    snprintf(t->path, sizeof(t->path), "%s/step-%012" PRId64 ".h5",
-             t->directory, t->step);
     return 0;
+}
+
+int training_open_saver(struct training *t, struct mlb_error *err)
+{
+    mlb_saver_options_init(&t->saving);
+    if (t->options.keep >= 0)
+        t->saving.retention.last = (int)t->options.keep;
+    if (mlb_mpi_group_init(&t->group, MPI_COMM_WORLD, 0, err))
+        return -1;
+    t->saving.group = &t->group;
+    t->saver = mlb_saver_open(&t->saving, err);
+    return t->saver ? 0 : -1;
 }
 
 int training_resume(struct training *t, struct mlb_error *err)
@@ -113,8 +126,8 @@ int training_resume(struct training *t, struct mlb_error *err)
     /* Rank 0 looks for it: were each rank to look, two might disagree. */
     if (t->rank == 0) {
         char note[256] = "";
-        reader =
-            mlb_checkpoint_latest(t->directory, note, sizeof(note), err);
+        reader = mlb_checkpoint_latest(t->saving.directory, note,
+                                       sizeof(note), err);
         if (!reader && err->code != MLB_ERR_NOT_FOUND)
             return -1;
         if (note[0])

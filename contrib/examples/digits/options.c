@@ -33,7 +33,7 @@ static const struct argp_option rows[] = {
     { "save-every", 'S', "N", 0,
       "Save after every N epochs, too (0: when asked, and at the end)", 0 },
     { "keep", 'k', "N", 0,
-      "Checkpoints to keep (MLB_CHECKPOINT_KEEP, else 3; 0: all)", 0 },
+      "Newest checkpoints to keep (as the job file says; 0: all)", 0 },
     { 0 },
 };
 
@@ -86,19 +86,6 @@ static void read_rate(const char *text, struct argp_state *state)
         argp_error(state, "--rate: '%s' is not a number above 0", text);
 }
 
-/* checkpoint.keep of a job file comes this way; an option goes first. */
-static void set_keep(struct argp_state *state)
-{
-    static const char name[] = "MLB_CHECKPOINT_KEEP";
-    struct options *options = state->input;
-    const char *text = getenv(name);
-    if (options->keep != NOT_GIVEN)
-        return;
-    options->keep = 3;
-    if (text && *text)
-        read_whole(find_whole('k'), name, text, state);
-}
-
 static error_t read_one(int key, char *text, struct argp_state *state)
 {
     const struct whole *whole = find_whole(key);
@@ -106,8 +93,6 @@ static error_t read_one(int key, char *text, struct argp_state *state)
         read_whole(whole, whole->name, text, state);
     else if (key == 'r')
         read_rate(text, state);
-    else if (key == ARGP_KEY_END)
-        set_keep(state);
     else if (key == ARGP_KEY_ARG)
         argp_error(state, "'%s': nothing but options is expected", text);
     else

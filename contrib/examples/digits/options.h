@@ -9,7 +9,7 @@ struct options {
     long long hidden;            /* units */
     long long seed;
     long long save_every;        /* epochs; 0: only when asked and at the end */
-    long long keep;              /* checkpoints; 0: all */
+    long long keep;              /* checkpoints; 0: all, -1: not given */
     double rate;
 };
 

@@ -8,6 +8,7 @@
  * bit for bit; and as a checkpoint says how far into an epoch it was made, a
  * run that was stopped and resumed ends with the same numbers as well. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,7 +149,7 @@ static void end_epoch(struct training *t, double seconds)
 {
     t->epoch++;
     t->seen = 0;
-    double right = accuracy(t);
+    double right = t->accuracy = accuracy(t);
     long long every = t->options.save_every;
     if (every && t->epoch % every == 0)
         t->save = true;
@@ -191,7 +192,8 @@ static void print_final(struct training *t)
     double right = accuracy(t);
     if (t->rank != 0)
         return;
-    printf("checkpoint: %s\n", t->path);
+    printf("checkpoint: step %" PRId64 " in %s\n", t->saved,
+           t->saving.directory);
     printf("final: loss %.9f test accuracy %.4f checksum %016" PRIx64 "\n",
            mean_loss(t), right, network_checksum(t->net));
 }
@@ -200,8 +202,8 @@ static int start(struct training *t, struct mlb_error *err)
 {
     MPI_Comm_rank(MPI_COMM_WORLD, &t->rank);
     MPI_Comm_size(MPI_COMM_WORLD, &t->world);
-    t->directory = mlb_checkpoint_dir("checkpoints");
-    if (open_data(t, getenv("MLB_DATA_TRAIN"), err))
+    if (open_data(t, getenv("MLB_DATA_TRAIN"), err) ||
+        training_open_saver(t, err))
         return -1;
     t->net = network_create((size_t)t->options.hidden,
                             (uint64_t)t->options.seed);
@@ -242,7 +244,7 @@ static int run(struct training *t, struct mlb_error *err)
 
 int main(int argc, char **argv)
 {
-    struct training t = { .rank = 0 };
+    struct training t = { .accuracy = NAN };
     struct mlb_error err = { .code = MLB_OK };
     options_read(&t.options, argc, argv);
     if (!getenv("MLB_DATA_TRAIN")) {
@@ -262,6 +264,8 @@ int main(int argc, char **argv)
         /* The other ranks wait for this one in a reduction. */
         MPI_Abort(MPI_COMM_WORLD, 1);
     }
+    mlb_saver_close(t.saver);
+    mlb_mpi_group_clear(&t.group);
     free(t.sum);
     network_destroy(t.net);
     mlb_loader_destroy(t.test);

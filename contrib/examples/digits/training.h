@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <mlbatch/mlbatch.h>
+#include <mlbatch/mpi.h>
 
 #include "network.h"
 #include "options.h"
@@ -22,7 +23,9 @@ enum {
 struct training {
     struct options options;
     int rank, world;
-    const char *directory;       /* of the checkpoints */
+    struct mlb_group group;
+    struct mlb_saver_options saving;
+    struct mlb_saver *saver;
     struct mlb_dataset *data;
     struct mlb_loader *train, *test;
     int64_t train_rows, test_rows;
@@ -35,12 +38,16 @@ struct training {
     int64_t seen;                /* rows of the epoch at hand */
     int64_t loss;                /* in units, over the rows seen; stays as
                                     it is after an epoch until the next */
+    double accuracy;             /* after the last whole epoch, or NaN */
     int64_t saved;               /* step of the latest checkpoint, or 0 */
-    char path[PATH_MAX];         /* of the latest checkpoint */
+    char path[PATH_MAX];         /* of the one resumed from */
 };
 
+/* Have t->saver, with the options of the job file. All ranks call it. */
+int training_open_saver(struct training *t, struct mlb_error *err);
+
 /* Save a checkpoint of this step, unless it is saved already. All ranks call
- * it, rank 0 writes: they hold the same. */
+ * it. */
 int training_save(struct training *t, struct mlb_error *err);
 
 /* Go on from the latest checkpoint. 0 also if there is none: then t is as it
