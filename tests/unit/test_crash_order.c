@@ -22,17 +22,26 @@ static const struct shapes large = { { 2 * MIB + 77, 400, MIB, 5000 } };
 static int save(const char *directory, uint64_t step, const struct shapes *s,
                 int keep, struct mlb_error *err)
 {
-    struct mlb_checkpoint *c = mlb_checkpoint_create(directory, step, err);
+    struct mlb_saver_options o;
 
-    for (size_t i = 0; c && i < TENSORS; i++) {
+    mlb_saver_options_init(&o);
+    o.directory = directory;
+    o.retention = (struct mlb_retention){ .last = keep };
+    struct mlb_saver *saver = mlb_saver_open(&o, err);
+    struct mlb_checkpoint *c =
+        saver ? mlb_checkpoint_create(saver, step, err) : NULL;
+    int rc = c ? 0 : -1;
+    for (size_t i = 0; rc == 0 && i < TENSORS; i++) {
         char name[16];
         struct mlb_tensor t = { name, MLB_U8, 1, { s->lengths[i] },
                                 bytes_of(step, i) };
         name_of(i, name);
-        if (mlb_checkpoint_add(c, &t, err) < 0)
-            return -1;
+        rc = mlb_checkpoint_add(c, &t, NULL, err);
     }
-    return c ? mlb_checkpoint_publish(c, keep, err) : -1;
+    if (rc == 0)
+        rc = mlb_checkpoint_publish(c, err);
+    mlb_saver_close(saver);
+    return rc;
 }
 
 /* Files in the directory that open, whatever their name, hold all that was
