@@ -2,340 +2,261 @@
 /* Writing a version of a data set. */
 #include "config.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <limits.h>
-#include <stdio.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <xxhash.h>
 
 #include "base/files.h"
-#include "base/json.h"
-#include "base/text.h"
 #include "store/crc.h"
+#include "store/layout.h"
 #include "store/place.h"
-#include "store/split.h"
-#include "store/version.h"
+#include "store/version_parts.h"
 
-#define PART (1u << 20)           /* bytes read from a source at once */
-
-/* A field's bytes from one row on: the source of a shard. */
-struct slice {
-    const struct version_field *field;
-    uint64_t first;               /* row */
-    unsigned char *buffer;        /* for checksums: rows_at_once rows */
-    uint64_t rows_at_once;
-};
-
-/* While a version is being written. */
-struct writing {
-    const struct version_request *r;
-    struct split *splits;
-    unsigned char *buffer;        /* of PART bytes */
-    char version[MANIFEST_VERSION_LENGTH + 1];
-    char temporary[PATH_MAX];
-    json_t *shards;
-};
-
-static int hash_source(XXH3_state_t *state, const struct writing *w,
-                       container_source *source, void *from, uint64_t bytes,
-                       struct mlb_error *err)
+static int check_field(const struct version_request *r, size_t i,
+                       uint64_t *unit, struct mlb_error *err)
 {
-    for (uint64_t at = 0; at < bytes; at += PART) {
-        size_t n = bytes - at < PART ? (size_t)(bytes - at) : PART;
-        if (source(from, at, w->buffer, n, err) < 0)
+    const struct version_field *f = &r->fields[i];
+
+    if (!manifest_name_ok(f->name))
+        return mlb_error_set(err, MLB_ERR_BAD_INPUT,
+                             "not a name for a field: \"%s\" (a letter or "
+                             "'_', then letters, digits, '_', '-', '.', up "
+                             "to %d)", f->name, MANIFEST_MAX_NAME);
+    for (size_t j = 0; j < i; j++)
+        if (strcmp(f->name, r->fields[j].name) == 0)
+            return mlb_error_set(err, MLB_ERR_BAD_INPUT,
+                                 "field %s is there twice", f->name);
+    if (f->rank > MANIFEST_MAX_FIELD_RANK)
+        return mlb_error_set(err, MLB_ERR_BAD_INPUT, "field %s has more than "
+                             "%d dimensions", f->name,
+                             MANIFEST_MAX_FIELD_RANK);
+    if (layout_array_bytes(f->dtype, f->rank, f->shape, unit, err) < 0)
+        return mlb_error_prefix(err, "field %s", f->name);
+    if (*unit == 0)
+        return mlb_error_set(err, MLB_ERR_BAD_INPUT,
+                             "field %s: a row holds nothing", f->name);
+    return 0;
+}
+
+static void set_classes(struct column *c)
+{
+    const struct mlb_strings *names = c->field->classes;
+
+    for (size_t i = 0; i < names->count; i++)
+        if (strlen(names->items[i]) > c->class_width)
+            c->class_width = strlen(names->items[i]);
+    c->classes = xcalloc(names->count, c->class_width);
+    for (size_t i = 0; i < names->count; i++)
+        memcpy(c->classes + i * c->class_width, names->items[i],
+               strlen(names->items[i]));
+}
+
+static int set_up(struct version_writer *w, struct mlb_error *err)
+{
+    const struct version_request *r = w->r;
+
+    if (r->field_count == 0 || r->field_count > VERSION_MAX_FIELDS)
+        return mlb_error_set(err, MLB_ERR_BAD_INPUT, "%zu fields, from 1 to "
+                             "%d are possible", r->field_count,
+                             VERSION_MAX_FIELDS);
+    /* Bad splits are told before the work, not after. */
+    if (split_cut(w->splits, r->splits, r->split_count, 1, r->seed, err) < 0)
+        return -1;
+    for (size_t i = 0; i < r->field_count; i++) {
+        struct column *c = &w->columns[i];
+        if (check_field(r, i, &c->unit, err) < 0)
             return -1;
-        XXH3_128bits_update(state, w->buffer, n);
+        c->field = &r->fields[i];
+        measure_init(&c->measure, c->field);
+        spool_init(&c->data, w->temporary);
+        spool_init(&c->offsets, w->temporary);
+        spool_init(&c->crcs, w->temporary);
+        if (c->field->classes && c->field->classes->count > 0)
+            set_classes(c);
+        w->column_count++;
     }
     return 0;
 }
 
-/* What the version is a hash of: a line for each field and each split, each
- * followed by its bytes. */
-static int hash_content(XXH3_state_t *state, const struct writing *w,
-                        struct mlb_error *err)
+static void destroy(struct version_writer *w)
 {
-    const struct version_request *r = w->r;
-    struct mlb_text line = MLB_TEXT_INIT;
+    for (size_t i = 0; i < w->column_count; i++) {
+        struct column *c = &w->columns[i];
+        measure_clear(&c->measure);
+        spool_clear(&c->data);
+        spool_clear(&c->offsets);
+        spool_clear(&c->crcs);
+        free(c->classes);
+    }
+    json_decref(w->shards);
+    free(w->provenance);
+    free(w->columns);
+    free(w->splits);
+    free(w->buffer);
+    free(w);
+}
+
+void version_abandon(struct version_writer *w)
+{
+    if (!w)
+        return;
+    if (w->temporary[0]) {
+        files_remove_tree(w->temporary, NULL);
+        adopt_forget(w);
+    }
+    destroy(w);
+}
+
+struct version_writer *version_begin(const struct version_request *request,
+                                     struct mlb_error *err)
+{
+    struct version_writer *w = xcalloc(1, sizeof(*w));
+
+    w->r = request;
+    w->columns = xcalloc(request->field_count, sizeof(*w->columns));
+    w->splits = xcalloc(request->split_count, sizeof(*w->splits));
+    w->shards = json_array();
+    w->buffer = xmalloc(VERSION_PART);
+    if (set_up(w, err) < 0 || adopt_or_make(w, err) < 0) {
+        version_abandon(w);
+        return NULL;
+    }
+    return w;
+}
+
+uint64_t version_rows(const struct version_writer *w)
+{
+    return w->rows;
+}
+
+/* The checksums of rows of one size. */
+static int add_crcs(struct column *c, const unsigned char *rows,
+                    uint64_t count, uint64_t size, struct mlb_error *err)
+{
+    uint32_t some[256];
+
+    while (count > 0) {
+        size_t n = count < 256 ? (size_t)count : 256;
+        for (size_t i = 0; i < n; i++, rows += size)
+            some[i] = crc_update(0, rows, size);
+        if (spool_add(&c->crcs, some, n * sizeof(some[0]), err) < 0)
+            return -1;
+        count -= n;
+    }
+    return 0;
+}
+
+static int add_offset(struct version_writer *w, struct column *c,
+                      uint64_t length, struct mlb_error *err)
+{
+    const uint64_t none = 0;
+
+    if (w->open_rows == 0 &&
+        spool_add(&c->offsets, &none, sizeof(none), err) < 0)
+        return -1;
+    c->elements += length / c->unit;
+    measure_add_lengths(&c->measure, &length, 1);
+    return spool_add(&c->offsets, &c->elements, sizeof(c->elements), err);
+}
+
+static int add_rows(struct version_writer *w, const uint64_t *skip,
+                    const struct version_cell *cells, uint64_t rows,
+                    struct mlb_error *err)
+{
+    for (size_t i = 0; i < w->column_count; i++) {
+        struct column *c = &w->columns[i];
+        bool ragged = c->field->ragged;
+        uint64_t size = ragged ? cells[i].length : c->unit;
+        const unsigned char *data = cells[i].data;
+        if (!ragged)
+            data += *skip * size;
+        if (ragged && add_offset(w, c, size, err) < 0)
+            return -1;
+        measure_add(&c->measure, data, size * rows);
+        if (spool_add(&c->data, data, size * rows, err) < 0 ||
+            add_crcs(c, data, rows, size, err) < 0)
+            return -1;
+        w->open_bytes += size * rows + (ragged ? sizeof(uint64_t) : 0);
+    }
+    w->open_rows += rows;
+    w->rows += rows;
+    return 0;
+}
+
+/* How many of so many rows still go into the open shard. */
+static uint64_t rows_that_fit(const struct version_writer *w,
+                              const struct version_cell *cells, uint64_t rows)
+{
+    uint64_t limit = w->r->shard_bytes, size = 0;
+
+    for (size_t i = 0; i < w->column_count; i++) {
+        bool ragged = w->columns[i].field->ragged;
+        size += ragged ? cells[i].length + sizeof(uint64_t)
+                       : w->columns[i].unit;
+    }
+    uint64_t fit = limit == 0 ? rows
+                   : limit > w->open_bytes ? (limit - w->open_bytes) / size
+                                           : 0;
+    if (fit == 0 && w->open_rows == 0)
+        fit = 1;
+    return fit < rows ? fit : rows;
+}
+
+int version_append(struct version_writer *w, const struct version_cell *cells,
+                   uint64_t rows, struct mlb_error *err)
+{
+    uint64_t done = 0;
+
+    for (size_t i = 0; i < w->column_count; i++)
+        assert(w->columns[i].field->ragged
+                   ? rows == 1 && cells[i].length % w->columns[i].unit == 0
+                   : cells[i].length == rows * w->columns[i].unit);
+    while (done < rows) {
+        uint64_t n = rows_that_fit(w, cells, rows - done);
+        if (n > 0 && add_rows(w, &done, cells, n, err) < 0)
+            return -1;
+        done += n;
+        if (n == 0 && shard_close(w, false, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* A version of that name is there: is it sound? */
+static int check_existing(const char *path, struct mlb_error *err)
+{
+    struct manifest m;
+    int rc = manifest_read(&m, path, err);
+
+    for (size_t i = 0; rc == 0 && i < m.shard_count; i++) {
+        char *file = xasprintf("%s/%s", path, m.shards[i].file);
+        struct container *c = container_open(file, CONTAINER_DATASET, err);
+        rc = c ? 0 : -1;
+        container_close(c);
+        free(file);
+    }
+    manifest_clear(&m);
+    if (rc < 0)
+        mlb_error_prefix(err, "the same content was imported before but "
+                         "cannot be opened, remove %s", path);
+    return rc;
+}
+
+/* All that is left, then the name. */
+static int publish(struct version_writer *w, json_t *provenance,
+                   const char *path, bool *existed, struct mlb_error *err)
+{
+    bool is_whole = json_array_size(w->shards) == 0;
     int rc = 0;
 
-    XXH3_128bits_reset(state);
-    text_addf(&line, "mlbatch-dataset 1\nrows %" PRIu64 "\n", r->rows);
-    for (size_t i = 0; rc == 0 && i < r->field_count; i++) {
-        const struct mlb_field *f = &r->fields[i].field;
-        text_addf(&line, "field %s %s", f->name, mlb_dtype_name(f->dtype));
-        for (int d = 0; d < f->rank; d++)
-            text_addf(&line, " %" PRIu64, f->shape[d]);
-        text_add(&line, "\n");
-        XXH3_128bits_update(state, line.data, line.length);
-        text_clear(&line);
-        rc = hash_source(state, w, r->fields[i].source, r->fields[i].from,
-                         f->row_bytes * r->rows, err);
-    }
-    for (size_t i = 0; rc == 0 && i < r->split_count; i++) {
-        struct split *s = &w->splits[i];
-        text_addf(&line, "split %s %" PRIu64 "\n", s->name, split_rows(s));
-        XXH3_128bits_update(state, line.data, line.length);
-        text_clear(&line);
-        rc = hash_source(state, w, split_get_ids, s,
-                         split_rows(s) * sizeof(uint64_t), err);
-    }
-    text_clear(&line);
-    return rc;
-}
-
-static int find_version(struct writing *w, struct mlb_error *err)
-{
-    XXH3_state_t *state = XXH3_createState();
-    int rc;
-
-    if (!state)
-        return mlb_error_set(err, MLB_ERR_IO, "out of memory");
-    rc = hash_content(state, w, err);
+    if (w->open_rows > 0)
+        rc = shard_close(w, is_whole, err);
+    if (rc == 0 && !is_whole)
+        rc = shard_complete_first(w, err);
     if (rc == 0)
-        snprintf(w->version, sizeof(w->version), "%016" PRIx64,
-                 (uint64_t)XXH3_128bits_digest(state).high64);
-    XXH3_freeState(state);
-    return rc;
-}
-
-int version_hash_file(const char *path, char out[33], struct mlb_error *err)
-{
-    XXH3_state_t *state = XXH3_createState();
-    unsigned char part[65536];
-    ssize_t n = -1;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    if (fd >= 0 && state) {
-        XXH3_128bits_reset(state);
-        while ((n = read(fd, part, sizeof(part))) > 0 ||
-               (n < 0 && errno == EINTR))
-            if (n > 0)
-                XXH3_128bits_update(state, part, (size_t)n);
-    }
-    if (n < 0)
-        mlb_error_errno(err, MLB_ERR_IO, "cannot read %s", path);
-    if (n == 0) {
-        XXH128_hash_t hash = XXH3_128bits_digest(state);
-        snprintf(out, 33, "%016" PRIx64 "%016" PRIx64, (uint64_t)hash.high64,
-                 (uint64_t)hash.low64);
-    }
-    if (fd >= 0)
-        close(fd);
-    XXH3_freeState(state);
-    return n == 0 ? 0 : -1;
-}
-
-static int get_rows(void *from, uint64_t offset, void *out, size_t length,
-                    struct mlb_error *err)
-{
-    const struct slice *s = from;
-
-    return s->field->source(s->field->from,
-                            s->first * s->field->field.row_bytes + offset,
-                            out, length, err);
-}
-
-/* The checksums of rows, u32 each. */
-static int get_crcs(void *from, uint64_t offset, void *out, size_t length,
-                    struct mlb_error *err)
-{
-    struct slice *s = from;
-    uint64_t size = s->field->field.row_bytes;
-    uint64_t row = offset / sizeof(uint32_t);
-    uint32_t *to = out, *end = to + length / sizeof(*to);
-
-    while (to < end) {
-        uint64_t n = (uint64_t)(end - to);
-        if (n > s->rows_at_once)
-            n = s->rows_at_once;
-        if (get_rows(s, row * size, s->buffer, n * size, err) < 0)
-            return -1;
-        for (uint64_t i = 0; i < n; i++)
-            *to++ = crc_update(0, s->buffer + i * size, size);
-        row += n;
-    }
-    return 0;
-}
-
-/* Add a field and the checksums of its rows. */
-static int add_field(struct container_writer *file, struct slice *s,
-                     uint64_t rows, struct mlb_error *err)
-{
-    const struct mlb_field *f = &s->field->field;
-    char name[MANIFEST_MAX_NAME + 16];
-    struct container_array a = { .name = name, .dtype = f->dtype,
-                                 .rank = f->rank + 1, .shape = { rows },
-                                 .source = get_rows, .from = s };
-
-    s->rows_at_once = f->row_bytes > 0 && f->row_bytes < PART
-                          ? PART / f->row_bytes : 1;
-    s->buffer = xmalloc(s->rows_at_once * f->row_bytes);
-    memcpy(a.shape + 1, f->shape, (size_t)f->rank * sizeof(a.shape[0]));
-    snprintf(name, sizeof(name), "/fields/%s", f->name);
-    if (container_add(file, &a, err) < 0)
-        return -1;
-    snprintf(name, sizeof(name), "/crc/%s", f->name);
-    a = (struct container_array){ .name = name, .dtype = MLB_U32, .rank = 1,
-                                  .shape = { rows }, .source = get_crcs,
-                                  .from = s };
-    return container_add(file, &a, err);
-}
-
-static int add_splits(struct container_writer *file, const struct writing *w,
-                      struct mlb_error *err)
-{
-    for (size_t i = 0; i < w->r->split_count; i++) {
-        char name[MANIFEST_MAX_NAME + 16];
-        struct split *s = &w->splits[i];
-        struct container_array a = { .name = name, .dtype = MLB_U64,
-                                     .rank = 1, .shape = { split_rows(s) },
-                                     .source = split_get_ids, .from = s };
-        snprintf(name, sizeof(name), "/splits/%s", s->name);
-        if (container_add(file, &a, err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* What the manifest says of a shard that has just been written. */
-static int describe_shard(struct writing *w, const char *path, uint64_t rows,
-                          struct mlb_error *err)
-{
-    char hash[33];
-    struct stat st;
-
-    if (version_hash_file(path, hash, err) < 0)
-        return -1;
-    if (stat(path, &st) < 0)
-        return mlb_error_errno(err, MLB_ERR_IO, "cannot read %s", path);
-    json_array_append_new(w->shards, json_pack(
-        "{s:s, s:I, s:I, s:s}", "file", strrchr(path, '/') + 1, "rows",
-        (json_int_t)rows, "bytes", (json_int_t)st.st_size, "xxh3_128", hash));
-    return 0;
-}
-
-static int write_shard(struct writing *w, uint64_t first, uint64_t rows,
-                       struct mlb_error *err)
-{
-    const struct version_request *r = w->r;
-    struct slice *slices = xcalloc(r->field_count, sizeof(*slices));
-    char file[32];
-    manifest_shard_file(json_array_size(w->shards), file, sizeof(file));
-    char *path = xasprintf("%s/%s", w->temporary, file);
-    struct container_writer *out = container_create(path, CONTAINER_DATASET,
-                                                    err);
-    int rc = out ? 0 : -1;
-
-    for (size_t i = 0; rc == 0 && i < r->field_count; i++) {
-        slices[i].field = &r->fields[i];
-        slices[i].first = first;
-        rc = add_field(out, &slices[i], rows, err);
-    }
-    if (rc == 0 && first == 0)
-        rc = add_splits(out, w, err);
-    if (rc < 0)
-        container_abandon(out);
-    else
-        rc = container_publish(out, false, err);
-    if (rc == 0)
-        rc = describe_shard(w, path, rows, err);
-    for (size_t i = 0; i < r->field_count; i++)
-        free(slices[i].buffer);
-    free(slices);
-    free(path);
-    return rc;
-}
-
-static int write_shards(struct writing *w, struct mlb_error *err)
-{
-    uint64_t row_bytes = 0, at_once = w->r->rows;
-
-    for (size_t i = 0; i < w->r->field_count; i++)
-        row_bytes += w->r->fields[i].field.row_bytes;
-    if (row_bytes > 0 && w->r->shard_bytes > 0)
-        at_once = w->r->shard_bytes / row_bytes;
-    if (at_once == 0)
-        at_once = 1;
-    for (uint64_t first = 0; first < w->r->rows; first += at_once) {
-        uint64_t left = w->r->rows - first;
-        if (write_shard(w, first, left < at_once ? left : at_once, err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-static int write_manifest(const struct writing *w, struct mlb_error *err)
-{
-    const struct version_request *r = w->r;
-    json_t *fields = json_array(), *splits = json_array();
-    char *path = xasprintf("%s/" MANIFEST_FILE, w->temporary);
-
-    for (size_t i = 0; i < r->field_count; i++) {
-        const struct mlb_field *f = &r->fields[i].field;
-        json_t *shape = json_array();
-        for (int d = 0; d < f->rank; d++)
-            json_array_append_new(shape,
-                                  json_integer((json_int_t)f->shape[d]));
-        json_array_append_new(fields, json_pack(
-            "{s:s, s:s, s:o}", "name", f->name, "dtype",
-            mlb_dtype_name(f->dtype), "shape", shape));
-    }
-    for (size_t i = 0; i < r->split_count; i++)
-        json_array_append_new(splits, json_pack(
-            "{s:s, s:I}", "name", w->splits[i].name, "rows",
-            (json_int_t)split_rows(&w->splits[i])));
-    json_t *all = json_pack(
-        "{s:s, s:i, s:s, s:s, s:I, s:o, s:o, s:O, s:O}", "format",
-        "mlbatch-dataset", "format_version", 1, "name", r->name, "version",
-        w->version, "rows", (json_int_t)r->rows, "fields", fields, "splits",
-        splits, "shards", w->shards, "provenance", r->provenance);
-    char *text = all ? json_dumps(all, JSON_INDENT(2)) : NULL;
-    int rc = text ? files_publish(path, text, strlen(text), 0644, err)
-                  : mlb_error_set(err, MLB_ERR_IO, "out of memory");
-    json_decref(all);
-    free(text);
-    free(path);
-    return rc;
-}
-
-/* Remove what dead writers left in the directory of a data set. */
-static void clean(const char *directory)
-{
-    struct mlb_strings names = MLB_STRINGS_INIT;
-
-    files_list(directory, &names, NULL);
-    for (size_t i = 0; i < names.count; i++) {
-        char *path = xasprintf("%s/%s", directory, names.items[i]);
-        if (place_is_dead(names.items[i]))
-            files_remove_tree(path, NULL);
-        free(path);
-    }
-    strings_clear(&names);
-}
-
-/* Write all into a temporary directory, then give it its name. */
-static int write_version(struct writing *w, const char *path, bool *existed,
-                         struct mlb_error *err)
-{
-    clean(w->r->directory);
-    if (place_temporary(w->r->directory, w->temporary, sizeof(w->temporary),
-                        err) < 0)
-        return -1;
-    if (mkdir(w->temporary, 0777) < 0)
-        return mlb_error_errno(err, MLB_ERR_IO, "cannot make directory %s",
-                               w->temporary);
-    int rc = write_shards(w, err);
-    if (rc == 0)
-        rc = write_manifest(w, err);
+        rc = manifest_write(w, provenance, err);
     if (rc == 0)
         rc = place_publish(w->temporary, path, false, err);
-    if (rc < 0)
-        files_remove_tree(w->temporary, NULL);
     /* Somebody else imported the same at the same time: as good. */
     if (rc < 0 && files_is_dir(path)) {
         *existed = true;
@@ -344,45 +265,33 @@ static int write_version(struct writing *w, const char *path, bool *existed,
     return rc;
 }
 
-/* A version of that name is there: is it sound? */
-static int check_existing(const char *path, struct mlb_error *err)
+int version_finish(struct version_writer *w, json_t *provenance,
+                   char version[MANIFEST_VERSION_LENGTH + 1], bool *existed,
+                   struct mlb_error *err)
 {
-    struct mlb_dataset *d = mlb_dataset_open(path, err);
-
-    if (!d)
-        return mlb_error_prefix(err, "the same content was imported before "
-                                "but cannot be opened, remove %s", path);
-    mlb_dataset_close(d);
-    return 0;
-}
-
-int version_publish(const struct version_request *request,
-                    char version[MANIFEST_VERSION_LENGTH + 1], bool *existed,
-                    struct mlb_error *err)
-{
-    struct writing w = { .r = request, .shards = json_array() };
+    const struct version_request *r = w->r;
     char *path = NULL;
     int rc = -1;
 
     *existed = false;
-    w.buffer = xmalloc(PART);
-    w.splits = xcalloc(request->split_count, sizeof(*w.splits));
-    for (size_t i = 0; i < request->field_count; i++)
-        if (manifest_row_bytes(&request->fields[i].field, err) < 0)
-            goto out;
-    if (split_cut(w.splits, request->splits, request->split_count,
-                  request->rows, request->seed, err) < 0 ||
-        find_version(&w, err) < 0)
+    w->provenance = json_dumps(provenance, JSON_INDENT(2));
+    if (!w->provenance) {
+        mlb_error_set(err, MLB_ERR_IO, "out of memory");
         goto out;
-    path = xasprintf("%s/%s", request->directory, w.version);
+    }
+    for (size_t i = 0; i < w->column_count; i++)
+        measure_stats(&w->columns[i].measure, w->columns[i].stats);
+    if (split_cut(w->splits, r->splits, r->split_count, w->rows, r->seed,
+                  err) < 0 || manifest_find_version(w, err) < 0)
+        goto out;
+    path = xasprintf("%s/%s", r->directory, w->version);
     *existed = files_is_dir(path);
     rc = *existed ? check_existing(path, err)
-                  : write_version(&w, path, existed, err);
-    memcpy(version, w.version, sizeof(w.version));
+                  : publish(w, provenance, path, existed, err);
+    memcpy(version, w->version, sizeof(w->version));
 out:
-    json_decref(w.shards);
-    free(w.splits);
-    free(w.buffer);
+    /* After a publish there is nothing of that name any more. */
+    version_abandon(w);
     free(path);
     return rc;
 }

@@ -205,7 +205,7 @@ static UNUSED char *make_rows(void **state, int rows, bool shards)
     for (int i = 0; i < rows; i++)
         fprintf(f, "%d,%g,%d\n", i, i / 2.0, i);
     assert_int_equal(fclose(f), 0);
-    assert_ok(import_csv(&o, &result, &problems, &err), err);
+    assert_ok(import_run(&o, &result, &problems, &err), err);
     char *path = resolve_dataset(*state, "rows", &err);
     assert_non_null(path);
     return path;

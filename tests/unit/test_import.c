@@ -34,7 +34,7 @@ static struct mlb_dataset *import(const struct import_options *o)
     struct import_result result;
     struct mlb_error err = { 0 };
 
-    if (import_csv(o, &result, &problems, &err) < 0)
+    if (import_run(o, &result, &problems, &err) < 0)
         fail_msg("%s: %s", err.text,
                  problems.lines.count ? problems.lines.items[0] : "");
     char *path = resolve_dataset(o->store, o->name, &err);
@@ -115,16 +115,16 @@ static void the_version_is_the_content(void **state)
 
     o.label = "last";
     write_file(o.source, "1,2,3\n4,5,6\n");
-    assert_ok(import_csv(&o, &first, &problems, &err), err);
+    assert_ok(import_run(&o, &first, &problems, &err), err);
     assert_false(first.existed);
     /* The same numbers written in another way. */
     o.source = in(state, "b.csv");
     write_file(o.source, "\xef\xbb\xbf" "a,b,c\r\n1.0, 2,3\r\n\n4e0,5,6");
-    assert_ok(import_csv(&o, &again, &problems, &err), err);
+    assert_ok(import_run(&o, &again, &problems, &err), err);
     assert_true(again.existed);
     assert_string_equal(first.version, again.version);
     write_file(o.source, "1,2,3\n4,5.5,6\n");
-    assert_ok(import_csv(&o, &other, &problems, &err), err);
+    assert_ok(import_run(&o, &other, &problems, &err), err);
     assert_false(other.existed);
     assert_string_not_equal(first.version, other.version);
     /* One directory each, the tags, and nothing else. */
@@ -205,7 +205,7 @@ static void assert_problems(void **state, const char *text, const char *label,
 
     o.label = label;
     write_file(o.source, text);
-    assert_int_equal(import_csv(&o, &result, &problems, &err), -1);
+    assert_int_equal(import_run(&o, &result, &problems, &err), -1);
     assert_int_equal(err.code, MLB_ERR_BAD_INPUT);
     for (i = 0; wanted[i]; i++) {
         assert_true(i < problems.lines.count);
@@ -256,9 +256,9 @@ static void many_problems_end_the_reading(void **state)
         text_add(&text, "x\n");
     write_file(o.source, text.data);
     text_clear(&text);
-    assert_int_equal(import_csv(&o, &result, &problems, &err), -1);
-    assert_int_equal(problems.lines.count, TABLE_MAX_PROBLEMS + 1);
-    assert_has(problems.lines.items[TABLE_MAX_PROBLEMS], "stopped");
+    assert_int_equal(import_run(&o, &result, &problems, &err), -1);
+    assert_int_equal(problems.lines.count, IMPORT_MAX_PROBLEMS + 1);
+    assert_has(problems.lines.items[IMPORT_MAX_PROBLEMS], "stopped");
     problems_clear(&problems);
 }
 
@@ -275,11 +275,11 @@ static void damaged_gzip_files_are_refused(void **state)
         gzprintf(f, "%d,%d\n", i, i * i % 1000);
     assert_int_equal(gzclose(f), Z_OK);
     assert_int_equal(truncate(path, (off_t)size_of(path) - 20), 0);
-    assert_int_equal(import_csv(&o, &result, &problems, &err), -1);
+    assert_int_equal(import_run(&o, &result, &problems, &err), -1);
     assert_int_equal(err.code, MLB_ERR_BAD_INPUT);
     assert_has(err.text, "gzip");
     flip_bit(path, 2000);
-    assert_int_equal(import_csv(&o, &result, &problems, &err), -1);
+    assert_int_equal(import_run(&o, &result, &problems, &err), -1);
     assert_int_equal(count_files(in(state, "datasets/d")), 0);
 }
 
@@ -292,18 +292,18 @@ static void wrong_calls_are_refused(void **state)
     struct import_result result;
     struct mlb_error err = { 0 };
 
-    assert_int_equal(import_csv(&o, &result, &problems, &err), -1);
+    assert_int_equal(import_run(&o, &result, &problems, &err), -1);
     assert_int_equal(err.code, MLB_ERR_NOT_FOUND);
     write_file(o.source, "1,2,3,4\n");
     for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
         o.shape = shapes[i];
-        assert_int_equal(import_csv(&o, &result, &problems, &err), -1);
+        assert_int_equal(import_run(&o, &result, &problems, &err), -1);
         assert_int_equal(err.code, MLB_ERR_USAGE);
     }
     o.shape = "2x2";
-    assert_ok(import_csv(&o, &result, &problems, &err), err);
+    assert_ok(import_run(&o, &result, &problems, &err), err);
     o.name = "../d";
-    assert_int_equal(import_csv(&o, &result, &problems, &err), -1);
+    assert_int_equal(import_run(&o, &result, &problems, &err), -1);
     assert_int_equal(err.code, MLB_ERR_USAGE);
 }
 
