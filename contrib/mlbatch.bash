@@ -21,8 +21,10 @@ _mlbatch_options()
         logs) printf '%s\n' --follow --rank= --batch $common ;;
         wait) printf '%s\n' --quiet $common ;;
         cancel) printf '%s\n' $common ;;
-        'dataset import') printf '%s\n' --label= --shape= --split= --seed= \
-                              --shard-size= --site= --store= ;;
+        'dataset import') printf '%s\n' --format= --label= --shape= --dtype= \
+                              --length= --separator= --whole-files --field= \
+                              --split= --seed= --shard-size= --site= \
+                              --store= ;;
         'dataset list' | 'dataset show' | 'checkpoint list' | \
             'checkpoint show') printf '%s\n' --json --site= --store= ;;
         'checkpoint verify') printf '%s\n' --site= --store= ;;
@@ -141,6 +143,10 @@ _mlbatch_value()
         --scheduler) _mlbatch_offer_list 'auto slurm local' ;;
         --again) _mlbatch_offer_store runs ;;
         --label) _mlbatch_offer_list 'first last' ;;
+        --format)
+            _mlbatch_offer_list \
+                'csv npy npz idx webdataset folder text tokens hdf5' ;;
+        --dtype) _mlbatch_offer_list 'u16 u32' ;;
         *) return 1 ;;
     esac
 }
@@ -170,7 +176,8 @@ _mlbatch_argument()
             if [ "$2" = 0 ]; then
                 _mlbatch_offer_store datasets
             else
-                _mlbatch_offer_files "$cur" .csv .csv.gz
+                compopt -o filenames +o nospace 2> /dev/null
+                mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             fi ;;
         'dataset list' | 'dataset show')
             [ "$2" != 0 ] || _mlbatch_offer_store datasets ;;
