@@ -42,6 +42,14 @@ int store_fail_no_store(void);
 void store_add_type(struct mlb_text *out, int dtype, int rank,
                     const uint64_t *shape);
 
+/* How long ago a time (seconds since 1970) is: "12 s", "5 min", "3 h",
+ * "2 d"; added to out. */
+void store_add_age(struct mlb_text *out, double time);
+
+/* Ask a question on the terminal. 0: yes; MLB_ERR_FAILED: no; MLB_ERR_USAGE:
+ * standard input is no terminal, which wants --yes. */
+int store_confirm(const char *question, struct mlb_error *err);
+
 int store_import(struct store_context *context, int argc, char **argv);
 int store_dataset(struct store_context *context, int argc, char **argv);
 int store_checkpoint(struct store_context *context, int argc, char **argv);

@@ -7,22 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/units.h"
 #include "cmd/store_cmd.h"
+#include "cmd/store_progress.h"
 #include "store/import.h"
 
 #define SHARD_BYTES (UINT64_C(1) << 30)
 #define MAX_SPLITS 32
-#define BAR 30                    /* characters */
-#define PATIENCE 2.0              /* seconds without a progress bar */
-
-struct progress {
-    struct timespec start;
-    bool shown;
-};
 
 struct import_arguments {
     struct store_context *context;
@@ -197,38 +189,6 @@ static error_t parse_import(int key, char *arg, struct argp_state *state)
 static const struct argp_child import_children[] = { { .argp = &store_argp },
                                                      { 0 } };
 
-static double seconds_since(const struct timespec *start)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)(now.tv_sec - start->tv_sec) +
-           (double)(now.tv_nsec - start->tv_nsec) / 1e9;
-}
-
-static void show_progress(void *arg, uint64_t done, uint64_t total)
-{
-    static const char full[] = "##############################";
-    struct progress *p = arg;
-
-    if (total == 0 || seconds_since(&p->start) < PATIENCE)
-        return;
-    double part = done < total ? (double)done / (double)total : 1;
-    fprintf(stderr, "\r  [%-*.*s] %3.0f %%", BAR, (int)(part * BAR), full,
-            part * 100);
-    p->shown = true;
-}
-
-/* A line of its own, over the bar. */
-static void say(void *arg, const char *line)
-{
-    struct progress *p = arg;
-
-    if (p->shown)
-        fputs("\r\033[K", stderr);
-    fprintf(stderr, "%s\n", line);
-}
-
 /* The command as the user could type it again. */
 static char *command_text(int argc, char **argv)
 {
@@ -247,17 +207,15 @@ static int run_import(struct import_options *o)
     struct mlb_problems problems = MLB_PROBLEMS_INIT;
     struct import_result result;
     struct mlb_error err = { 0 };
-    struct progress progress = { .shown = false };
+    struct store_progress progress;
     int code = 0;
 
-    clock_gettime(CLOCK_MONOTONIC, &progress.start);
-    o->say = say;
+    store_progress_begin(&progress);
+    o->progress = store_progress_show;
+    o->say = store_progress_say;
     o->arg = &progress;
-    if (isatty(STDERR_FILENO))
-        o->progress = show_progress;
     int rc = import_run(o, &result, &problems, &err);
-    if (progress.shown)
-        fputs("\r\033[K", stderr);
+    store_progress_end(&progress);
     problems_print(&problems, stderr);
     if (rc < 0)
         code = store_fail(&err);

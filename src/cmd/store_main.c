@@ -5,9 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <time.h>
 #include <unistd.h>
 #ifdef HAVE_LIBURING
 #include <liburing.h>
@@ -92,6 +95,37 @@ void store_add_type(struct mlb_text *out, int dtype, int rank,
         text_addf(out, "%s%" PRIu64, i == 0 ? " [" : ", ", shape[i]);
     if (rank > 0)
         text_add(out, "]");
+}
+
+void store_add_age(struct mlb_text *out, double when)
+{
+    double age = difftime(time(NULL), (time_t)when);
+
+    if (when <= 0 || age < 0)
+        text_add(out, "-");
+    else if (age < 60)
+        text_addf(out, "%.0f s", age);
+    else if (age < 3600)
+        text_addf(out, "%.0f min", floor(age / 60));
+    else if (age < 2 * 86400)
+        text_addf(out, "%.0f h", floor(age / 3600));
+    else
+        text_addf(out, "%.0f d", floor(age / 86400));
+}
+
+int store_confirm(const char *question, struct mlb_error *err)
+{
+    char line[16] = "";
+
+    if (!isatty(STDIN_FILENO))
+        return mlb_error_set(err, MLB_ERR_USAGE, "%s Nobody to ask: give "
+                             "--yes", question);
+    fflush(stdout);
+    fprintf(stderr, "%s [y/N] ", question);
+    if (fgets(line, sizeof(line), stdin) &&
+        (strcasecmp(line, "y\n") == 0 || strcasecmp(line, "yes\n") == 0))
+        return 0;
+    return mlb_error_set(err, MLB_ERR_FAILED, "nothing was removed");
 }
 
 static void print_rows(const struct store_row *table, const char *name,
@@ -269,8 +303,8 @@ static int probe(struct store_context *context, int argc, char **argv)
 }
 
 static const struct store_row table[] = {
-    { "dataset", store_dataset, "import, list and show data sets" },
-    { "checkpoint", store_checkpoint, "list, show and verify checkpoints" },
+    { "dataset", store_dataset, "import, look at and export data sets" },
+    { "checkpoint", store_checkpoint, "look at, export and prune checkpoints" },
     { "seal", seal, "write the record of a run" },
     { "probe", probe, "say what storage can do here" },
     { NULL, NULL, NULL },

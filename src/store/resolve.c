@@ -2,8 +2,10 @@
 /* From the name of a data set to the directory of a version. */
 #include "config.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/files.h"
 #include "store/resolve.h"
@@ -127,6 +129,43 @@ int resolve_set_tag(const char *store, const char *name, const char *tag,
     return rc;
 }
 
+/* There is no such version or tag: say so, with a near tag. */
+static void unknown_tag(const char *store, const char *name,
+                        const char *word, struct mlb_error *err)
+{
+    struct mlb_fields tags = MLB_FIELDS_INIT;
+    struct mlb_strings names = MLB_STRINGS_INIT;
+
+    resolve_tags(store, name, &tags, NULL);
+    for (size_t i = 0; i < tags.pairs.count; i++) {
+        const char *pair = tags.pairs.items[i];
+        strings_pushf(&names, "%.*s", (int)strcspn(pair, "="), pair);
+    }
+    const char *near = text_suggest(word, (const char *const *)names.items,
+                                    names.count);
+    mlb_error_set(err, MLB_ERR_NOT_FOUND, "data set %s has no version or "
+                  "tag %s%s%s%s", name, word, near ? ", did you mean " : "",
+                  near ? near : "", near ? "?" : "");
+    strings_clear(&names);
+    fields_clear(&tags);
+}
+
+int resolve_remove_tag(const char *store, const char *name, const char *tag,
+                       struct mlb_error *err)
+{
+    char *directory = xasprintf("%s/datasets/%s/tags", store, name);
+    char *path = xasprintf("%s/%s", directory, tag);
+    int rc = unlink(path) == 0 ? files_sync_dir(directory, err) : -1;
+
+    if (rc < 0 && errno == ENOENT)
+        unknown_tag(store, name, tag, err);
+    else if (rc < 0)
+        mlb_error_errno(err, MLB_ERR_IO, "cannot remove %s", path);
+    free(path);
+    free(directory);
+    return rc;
+}
+
 static void unknown_name(const char *store, const char *name,
                          struct mlb_error *err)
 {
@@ -154,8 +193,7 @@ static char *find_version(const char *store, const char *name,
                         ? xstrdup(word) : read_tag(store, name, word, &why);
 
     if (!version && why.code == MLB_ERR_NOT_FOUND)
-        mlb_error_set(err, MLB_ERR_NOT_FOUND, "data set %s has no version or "
-                      "tag %s", name, word);
+        unknown_tag(store, name, word, err);
     else if (!version && err)
         *err = why;
     return version;

@@ -44,4 +44,8 @@ int resolve_tags(const char *store, const char *name,
 int resolve_set_tag(const char *store, const char *name, const char *tag,
                     const char *version, struct mlb_error *err);
 
+/* Forget a tag. MLB_ERR_NOT_FOUND, with a near name if there is one. */
+int resolve_remove_tag(const char *store, const char *name, const char *tag,
+                       struct mlb_error *err);
+
 #endif
