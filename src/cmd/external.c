@@ -11,7 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/files.h"
 #include "cmd/cmd.h"
 
 /* Pull the common options out of argv, wherever they stand, into options;
@@ -48,39 +47,12 @@ static void take_options(int argc, char **argv, struct cmd_options *options,
     }
 }
 
-/* A run's name stands for its checkpoints (for show: the newest), also where
- * a file is called the same: programs often are. A path has a slash or ends
- * in .h5. */
-static int name_to_path(const struct cmd_context *context, char *word,
-                        bool newest, char **path, struct mlb_error *err)
-{
-    struct mlb_run run = MLB_RUN_INIT;
-    const char *dot = strrchr(word, '.');
-
-    if (strchr(word, '/') || (dot && strcmp(dot, ".h5") == 0)) {
-        *path = xstrdup(word);
-        return 0;
-    }
-    int rc = run_find(context->store, word, &run, err);
-    if (rc == 0 && newest)
-        *path = cmd_newest_checkpoint(&run);
-    if (rc == 0 && !*path)
-        *path = run_path(&run, "checkpoints");
-    if (rc < 0 && files_is_dir(word)) {
-        *path = xstrdup(word);
-        rc = 0;
-    }
-    run_clear(&run);
-    return rc;
-}
-
 static int hand_over(const char *group, int argc, char **argv)
 {
     struct cmd_context context = CMD_CONTEXT_INIT;
     struct cmd_options options = { 0 };
     struct mlb_strings rest = MLB_STRINGS_INIT, call = MLB_STRINGS_INIT;
     struct mlb_error err = { 0 };
-    bool checkpoint = strcmp(group, "checkpoint") == 0;
 
     take_options(argc, argv, &options, &rest);
     int code = cmd_open(&context, &options);
@@ -90,25 +62,13 @@ static int hand_over(const char *group, int argc, char **argv)
     strings_push(&call, program);
     strings_pushf(&call, "--store=%s", context.store);
     strings_push(&call, group);
-    for (size_t i = 0; i < rest.count; i++) {
-        char *path = NULL;
-        bool is_run = checkpoint && i > 0 && rest.items[i][0] != '-';
-        if (is_run && name_to_path(&context, rest.items[i],
-                                   strcmp(rest.items[0], "show") == 0, &path,
-                                   &err) < 0) {
-            code = cmd_fail(&err);
-            break;
-        }
-        strings_push(&call, path ? path : rest.items[i]);
-        free(path);
-    }
-    if (!code) {
-        execv(program, call.items);
-        mlb_error_errno(&err, MLB_ERR_UNSUPPORTED,
-                        "cannot start %s (is mlbatch installed whole?)",
-                        program);
-        code = cmd_fail(&err);
-    }
+    for (size_t i = 0; i < rest.count; i++)
+        strings_push(&call, rest.items[i]);
+    execv(program, call.items);
+    mlb_error_errno(&err, MLB_ERR_UNSUPPORTED,
+                    "cannot start %s (is mlbatch installed whole?)",
+                    program);
+    code = cmd_fail(&err);
     free(program);
 out:
     strings_clear(&rest);

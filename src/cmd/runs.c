@@ -124,7 +124,7 @@ char *cmd_newest_checkpoint(const struct mlb_run *run)
     for (size_t i = names.count; !path && i-- > 0;) {
         const char *dot = strrchr(names.items[i], '.');
         if (strncmp(names.items[i], "step-", 5) == 0 && dot &&
-            strcmp(dot, ".h5") == 0)
+            (strcmp(dot, ".h5") == 0 || strcmp(dot, ".d") == 0))
             path = xasprintf("%s/%s", directory, names.items[i]);
     }
     strings_clear(&names);

@@ -10,29 +10,6 @@
 #include "cmd/store_dataset.h"
 #include "store/resolve.h"
 
-error_t store_parse_words(int key, char *arg, struct argp_state *state,
-                          struct store_words *words)
-{
-    struct store_words *w = words;
-
-    switch (key) {
-    case ARGP_KEY_INIT:
-        state->child_inputs[0] = w->context;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (w->most && w->words.count == w->most)
-            argp_error(state, "one word too many: \"%s\"", arg);
-        strings_push(&w->words, arg);
-        return 0;
-    case ARGP_KEY_END:
-        if (w->words.count < w->least)
-            argp_error(state, "%s", w->what);
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
 char *store_dataset_find(const struct store_context *context,
                          const char *reference, struct mlb_error *err)
 {
@@ -93,16 +70,6 @@ json_t *store_strings_json(const struct mlb_strings *strings)
     for (size_t i = 0; i < strings->count; i++)
         json_array_append_new(all, json_text(strings->items[i]));
     return all;
-}
-
-void store_print_json(json_t *object)
-{
-    json_t *top = json_pack("{s:i}", "schema", 1);
-
-    json_object_update(top, object);
-    json_print(top);
-    json_decref(top);
-    json_decref(object);
 }
 
 int store_dataset(struct store_context *context, int argc, char **argv)

@@ -7,6 +7,7 @@
 
 #include "base/fields.h"
 #include "cmd/store_cmd.h"
+#include "cmd/store_words.h"
 #include "store/manifest.h"
 
 int store_dataset_list(struct store_context *context, int argc, char **argv);
@@ -18,17 +19,6 @@ int store_dataset_tag(struct store_context *context, int argc, char **argv);
 int store_dataset_export(struct store_context *context, int argc,
                          char **argv);
 int store_dataset_rm(struct store_context *context, int argc, char **argv);
-
-/* For the parser of a command that takes data sets, and no other words:
- * collects up to most of them, at least least, in words. */
-struct store_words {
-    struct store_context *context;
-    const char *what;             /* "which data set?", if there are too few */
-    size_t least, most;           /* most 0: any number */
-    struct mlb_strings words;
-};
-error_t store_parse_words(int key, char *arg, struct argp_state *state,
-                          struct store_words *words);
 
 /* The directory of the version that reference means, or NULL with err. */
 char *store_dataset_find(const struct store_context *context,
@@ -47,8 +37,5 @@ void store_dataset_tags(const struct store_context *context,
                         struct mlb_strings *out);
 void store_add_list(struct mlb_text *out, const struct mlb_strings *strings);
 json_t *store_strings_json(const struct mlb_strings *strings);
-
-/* Print {"schema": 1, ...object's keys}. Takes object. */
-void store_print_json(json_t *object);
 
 #endif

@@ -45,9 +45,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static const struct argp_child children[] = { { .argp = &store_json_argp },
-                                              { 0 } };
-
 /* ---- tag ---- */
 
 static const struct argp_option tag_options[] = {
@@ -75,7 +72,7 @@ static void tell_tag(const struct store_context *context, const char *name,
         store_print_json(json_pack(
             "{s:o, s:o, s:o, s:o}", "name", json_text(name), "tag",
             json_text(tag), "version", json_text(now), "previous",
-            json_text(before)));
+            json_text(before)), 1);
     else if (!now)
         printf("%s:%s is no more (it was %s)\n", name, tag, before);
     else if (before && strcmp(before, now) != 0)
@@ -126,14 +123,16 @@ out:
 int store_dataset_tag(struct store_context *context, int argc, char **argv)
 {
     static const struct argp argp = {
-        .options = tag_options, .parser = parse, .children = children,
+        .options = tag_options, .parser = parse,
+        .children = store_words_children,
         .args_doc = "NAME[:VERSION|:TAG] TAG\n--delete NAME TAG",
         .doc = "Let TAG mean that version from now on: a new tag, or one "
                "that is moved, \"latest\" too. Jobs name a version by it "
                "(NAME:TAG); what a job got when it was submitted stays.",
     };
     struct arguments a = {
-        .words = { context, "which data set, and what tag?", 2, 2, MLB_STRINGS_INIT },
+        .words = { context, "which data set, and what tag?", 2, 2,
+                   MLB_STRINGS_INIT },
     };
     struct mlb_error err = { 0 };
 
@@ -261,7 +260,7 @@ static int remove_versions(const struct store_context *context,
     if (rc == 0 && context->json)
         store_print_json(json_pack(
             "{s:o, s:o, s:o}", "name", json_text(name), "removed",
-            store_strings_json(&versions), "latest", json_text(latest)));
+            store_strings_json(&versions), "latest", json_text(latest)), 1);
     else if (latest && before && strcmp(latest, before) != 0)
         printf("%s:latest is %s now\n", name, latest);
     free(before);
@@ -274,7 +273,8 @@ static int remove_versions(const struct store_context *context,
 int store_dataset_rm(struct store_context *context, int argc, char **argv)
 {
     static const struct argp argp = {
-        .options = rm_options, .parser = parse, .children = children,
+        .options = rm_options, .parser = parse,
+        .children = store_words_children,
         .args_doc = "NAME[:VERSION|:TAG]",
         .doc = "Remove a version of a data set for good. Asks first, and "
                "without a terminal wants --yes. NAME alone will do if it has "

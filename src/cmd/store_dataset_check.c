@@ -13,14 +13,6 @@
 #include "store/audit.h"
 #include "store/compare.h"
 
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    return store_parse_words(key, arg, state, state->input);
-}
-
-static const struct argp_child children[] = { { .argp = &store_json_argp },
-                                              { 0 } };
-
 /* ---- verify ---- */
 
 static void collect(void *arg, const struct audit_finding *f)
@@ -95,14 +87,15 @@ int store_dataset_verify(struct store_context *context, int argc,
                          char **argv)
 {
     static const struct argp argp = {
-        .parser = parse, .children = children,
+        .parser = store_words_parser, .children = store_words_children,
         .args_doc = "NAME[:VERSION|:TAG]...",
         .doc = "Read all of a data set and compare everything that was "
                "written down of it: hashes of the files, checksums of blocks "
                "and of each row, and the hash of the content, which is its "
                "version. Exits with 1 if something is damaged.",
     };
-    struct store_words w = { context, "which data set?", 1, 0, MLB_STRINGS_INIT };
+    struct store_words w = { context, "which data set?", 1, 0,
+                             MLB_STRINGS_INIT };
     int code = 0;
 
     argp_parse(&argp, argc, argv, 0, NULL, &w);
@@ -113,7 +106,7 @@ int store_dataset_verify(struct store_context *context, int argc,
             code = one;
     }
     if (all)
-        store_print_json(json_pack("{s:o}", "datasets", all));
+        store_print_json(json_pack("{s:o}", "datasets", all), 1);
     strings_clear(&w.words);
     return code;
 }
@@ -217,13 +210,15 @@ static void print_diff(const json_t *diff)
 int store_dataset_diff(struct store_context *context, int argc, char **argv)
 {
     static const struct argp argp = {
-        .parser = parse, .children = children, .args_doc = "A B",
+        .parser = store_words_parser, .children = store_words_children,
+        .args_doc = "A B",
         .doc = "Say what differs between two versions, each NAME, "
                "NAME:VERSION or NAME:TAG: fields, rows (all are read), "
                "splits, statistics, origin. Exits with 0 if the content is "
                "the same, 1 if not.",
     };
-    struct store_words w = { context, "which two data sets?", 2, 2, MLB_STRINGS_INIT };
+    struct store_words w = { context, "which two data sets?", 2, 2,
+                             MLB_STRINGS_INIT };
     struct store_progress progress;
     struct mlb_error err = { 0 };
     json_t *diff = NULL;
@@ -244,7 +239,7 @@ int store_dataset_diff(struct store_context *context, int argc, char **argv)
     if (diff && context->json) {
         json_object_set_new(diff, "a", json_text(a));
         json_object_set_new(diff, "b", json_text(b));
-        store_print_json(json_incref(diff));
+        store_print_json(json_incref(diff), 1);
     } else if (diff) {
         print_diff(diff);
     }

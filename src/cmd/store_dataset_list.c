@@ -117,21 +117,15 @@ static int list_all(const struct store_context *context, const char *only,
     return rc;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    return store_parse_words(key, arg, state, state->input);
-}
-
 int store_dataset_list(struct store_context *context, int argc, char **argv)
 {
-    static const struct argp_child children[] = {
-        { .argp = &store_json_argp }, { 0 }
-    };
     static const struct argp argp = {
-        .parser = parse, .children = children, .args_doc = "[NAME]",
+        .parser = store_words_parser, .children = store_words_children,
+        .args_doc = "[NAME]",
         .doc = "List the data sets of the store and their versions.",
     };
-    struct store_words w = { context, "which data set?", 0, 1, MLB_STRINGS_INIT };
+    struct store_words w = { context, "which data set?", 0, 1,
+                             MLB_STRINGS_INIT };
     struct mlb_error err = { 0 };
 
     argp_parse(&argp, argc, argv, 0, NULL, &w);
@@ -147,7 +141,7 @@ int store_dataset_list(struct store_context *context, int argc, char **argv)
     } else if (list_all(context, name, all, &err) < 0)
         code = store_fail(&err);
     else if (all)
-        store_print_json(json_pack("{s:O}", "datasets", all));
+        store_print_json(json_pack("{s:O}", "datasets", all), 1);
     json_decref(all);
     strings_clear(&w.words);
     return code;

@@ -179,7 +179,7 @@ static void print_json(const struct manifest *m, const char *path,
     store_print_json(json_pack(
         "{s:o, s:I, s:o, s:o, s:o, s:O}", "path", json_text(path), "bytes",
         (json_int_t)store_dataset_bytes(m), "tags", store_strings_json(tags),
-        "labels", labels, "histograms", histograms, "manifest", m->json));
+        "labels", labels, "histograms", histograms, "manifest", m->json), 1);
 }
 
 static int show_histograms(const struct manifest *m, const char *path,
@@ -226,23 +226,16 @@ static int show_path(const struct store_context *context, const char *path,
     return rc;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-    return store_parse_words(key, arg, state, state->input);
-}
-
 int store_dataset_show(struct store_context *context, int argc, char **argv)
 {
-    static const struct argp_child children[] = {
-        { .argp = &store_json_argp }, { 0 }
-    };
     static const struct argp argp = {
-        .parser = parse, .children = children,
+        .parser = store_words_parser, .children = store_words_children,
         .args_doc = "NAME[:VERSION|:TAG]",
         .doc = "Show a data set: fields with their statistics, splits, "
                "origin, and how often each label comes.",
     };
-    struct store_words w = { context, "which data set?", 1, 1, MLB_STRINGS_INIT };
+    struct store_words w = { context, "which data set?", 1, 1,
+                             MLB_STRINGS_INIT };
     struct mlb_error err = { 0 };
 
     argp_parse(&argp, argc, argv, 0, NULL, &w);

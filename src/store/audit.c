@@ -20,7 +20,7 @@ struct looking {
     XXH3_state_t *whole;          /* the content, as versions are made now */
     XXH3_state_t *first;          /* and as they were made at first */
     XXH3_state_t *part, *lengths; /* of one field */
-    bool complete;                /* all content could be read */
+    bool complete;                /* all content was read and is sound */
 };
 
 static void report(struct looking *l, const struct audit_finding *finding)
@@ -120,7 +120,10 @@ static void check_rows(struct looking *l, const struct column *c,
     const char *shard = l->m.shards[c->shard].file;
 
     for (uint64_t i = 0; i < b->rows; i++) {
-        if (column_is_sound(b, i) || ++*damaged > AUDIT_MAX_ROWS)
+        if (column_is_sound(b, i))
+            continue;
+        l->complete = false;
+        if (++*damaged > AUDIT_MAX_ROWS)
             continue;
         struct audit_finding f = { shard, c->field->name,
                                    (int64_t)(b->first + i), NULL };

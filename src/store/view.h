@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A checkpoint as the tools look at it. */
+/* Tensors of a checkpoint piece by piece, in C order, however they were cut
+ * when saved. For the tools.
+ *
+ *     for (at = 0; (n = view_read(r, &t, at, buffer, &e)) > 0; at += n) */
 #ifndef STORE_VIEW_H
 #define STORE_VIEW_H
 
@@ -7,19 +10,15 @@
 
 #include "mlbatch/checkpoint.h"
 
-/* Bytes of a tensor. */
+#define VIEW_PIECE (UINT64_C(4) << 20)        /* bytes of one, at most */
+
 uint64_t view_bytes(const struct mlb_tensor *tensor);
 
-/* How many bytes from offset on view_read can give at once: up to a few MiB,
- * whole elements. 0 at the end. */
-uint64_t view_piece(const struct mlb_tensor *tensor, uint64_t offset);
-
-/* Read bytes [offset, offset + length) of a tensor in C order, length being
- * what view_piece said. Checksums are compared. */
-int view_read(struct mlb_checkpoint_reader *reader,
-              const struct mlb_tensor *tensor, uint64_t offset,
-              uint64_t length, void *out, struct mlb_error *err);
-
-#define VIEW_PIECE (UINT64_C(4) << 20)        /* at most */
+/* Read what follows offset, where the piece before ended, into out, which
+ * holds VIEW_PIECE bytes; checksums are compared. Returns the bytes read, 0
+ * at the end, -1 on failure. */
+int64_t view_read(struct mlb_checkpoint_reader *reader,
+                  const struct mlb_tensor *tensor, uint64_t offset,
+                  void *out, struct mlb_error *err);
 
 #endif
