@@ -132,7 +132,8 @@ enum { KEY_TENSOR = 1501 };
 
 static const struct argp_option flags[] = {
     { .name = "tensor", .key = KEY_TENSOR, .arg = "PATTERN",
-      .doc = "Only tensors with such a name, as in 'model/*'" },
+      .doc = "Only tensors with such a name, as in 'model/*', or all but "
+             "those, '!(ema/*)'" },
     { 0 },
 };
 

@@ -146,6 +146,8 @@ static void print_head(const struct showing *s, const char *path,
            s->reader->file_count, s->reader->file_count == 1 ? "" : "s");
     free(shown);
     json_object_foreach(info, key, value) {
+        if (json_integer_value(value) == 0 && json_is_integer(value))
+            continue;             /* not known: saved outside of a run */
         char *text = json_is_string(value)
                          ? text_printable(json_string_value(value))
                          : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);

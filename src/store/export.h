@@ -52,7 +52,8 @@ struct export_checkpoint {
     const char *path;                     /* of the checkpoint */
     const char *to;
     enum export_format format;
-    const char *tensors;                  /* a pattern (fnmatch), or NULL */
+    const char *tensors;                  /* a pattern (fnmatch with its
+                                           * extensions), or NULL */
     bool force;
     column_progress *progress;
     void *progress_arg;

@@ -35,7 +35,7 @@ static int choose(struct saving *s, struct mlb_error *err)
     s->tensors = xcalloc((size_t)all + 1, sizeof(*s->tensors));
     for (int i = 0; i < all; i++) {
         mlb_checkpoint_tensor(s->reader, i, &t);
-        if (pattern && fnmatch(pattern, t.name, 0) != 0)
+        if (pattern && fnmatch(pattern, t.name, FNM_EXTMATCH) != 0)
             continue;
         s->tensors[s->count++] = t;
         s->total += view_bytes(&t);
@@ -90,6 +90,22 @@ static int write_safetensors(struct saving *s, struct mlb_error *err)
     return rc;
 }
 
+/* Tell of each type that numpy lacks once, not of each tensor. */
+static void note_types(struct saving *s)
+{
+    for (int type = MLB_F64; type <= MLB_C128; type++) {
+        enum mlb_dtype dtype = (enum mlb_dtype)type;
+        size_t count = 0;
+        for (size_t i = 0; i < s->count; i++)
+            count += s->tensors[i].dtype == dtype;
+        if (count > 0 && npz_type(dtype) != dtype)
+            strings_pushf(&s->result->notes, "%zu tensor%s of type %s, which "
+                          "numpy does not have: the bits are there as %s",
+                          count, count == 1 ? "" : "s", mlb_dtype_name(dtype),
+                          mlb_dtype_name(npz_type(dtype)));
+    }
+}
+
 static int write_npz(struct saving *s, struct mlb_error *err)
 {
     int rc = 0;
@@ -102,12 +118,8 @@ static int write_npz(struct saving *s, struct mlb_error *err)
         rc = npz_begin(s->z, t->name, t->dtype, t->shape, t->rank, err);
         if (rc == 0)
             rc = write_tensor(s, t, err);
-        if (npz_type(t->dtype) != t->dtype)
-            strings_pushf(&s->result->notes, "%s is %s, which numpy does not "
-                          "have: its bits are there as %s", t->name,
-                          mlb_dtype_name(t->dtype),
-                          mlb_dtype_name(npz_type(t->dtype)));
     }
+    note_types(s);
     if (rc == 0)
         return npz_close(s->z, err);
     npz_abandon(s->z);

@@ -59,7 +59,8 @@ int safetensors_add_head(struct mlb_text *out,
                                   json_integer((json_int_t)t->shape[d]));
         if (!type || strcmp(t->name, "__metadata__") == 0)
             rc = mlb_error_set(err, MLB_ERR_UNSUPPORTED, "tensor %s: "
-                               "safetensors cannot hold %s (npz can)",
+                               "safetensors cannot hold %s (npz can; or "
+                               "choose others by --tensor)",
                                t->name, type ? "that name"
                                              : mlb_dtype_name(t->dtype));
         json_object_set_new(head, t->name, json_pack(
