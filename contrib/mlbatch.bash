@@ -25,9 +25,18 @@ _mlbatch_options()
                               --length= --separator= --whole-files --field= \
                               --split= --seed= --shard-size= --site= \
                               --store= ;;
-        'dataset list' | 'dataset show' | 'checkpoint list' | \
-            'checkpoint show') printf '%s\n' --json --site= --store= ;;
-        'checkpoint verify') printf '%s\n' --site= --store= ;;
+        'dataset tag') printf '%s\n' --delete --json --site= --store= ;;
+        'dataset export') printf '%s\n' --to= --format= --split= --field= \
+                              --force --json --site= --store= ;;
+        'dataset rm') printf '%s\n' --yes --all --force --json --site= \
+                          --store= ;;
+        'checkpoint export') printf '%s\n' --to= --format= --tensor= \
+                                 --force --json --site= --store= ;;
+        'checkpoint prune') printf '%s\n' --keep= --keep-every= --best= \
+                                --metric= --higher --dry-run --yes --json \
+                                --site= --store= ;;
+        'dataset '* | 'checkpoint '*)
+            printf '%s\n' --json --site= --store= ;;
     esac
     [ "$1" = help ] || printf '%s\n' --help
 }
@@ -112,6 +121,42 @@ _mlbatch_offer_store()
     done
 }
 
+# Data sets, and behind a ':' the versions and tags of one.
+_mlbatch_offer_dataset()
+{
+    local name=${cur%%:*} path
+
+    if [[ $cur != *:* ]]; then
+        _mlbatch_offer_store datasets
+        return
+    fi
+    _mlbatch_store
+    for path in "$REPLY/datasets/$name"/[0-9a-f]* \
+        "$REPLY/datasets/$name/tags"/*; do
+        [ ! -e "$path" ] || _mlbatch_offer "$name:${path##*/}" ' '
+    done
+}
+
+# Runs, behind a ':' the steps of one; or the paths of checkpoints.
+_mlbatch_offer_checkpoint()
+{
+    local run=${cur%:*} path step
+
+    if [[ $cur == */* ]]; then
+        _mlbatch_offer_files "$cur" .h5
+        return
+    elif [[ $cur != *:* ]]; then
+        _mlbatch_offer_store runs
+        return
+    fi
+    _mlbatch_store
+    for path in "$REPLY/runs/$run"/checkpoints/step-*; do
+        step=${path##*/step-}
+        step=${step%%.*}
+        [[ $step != *[^0-9]* ]] || _mlbatch_offer "$run:$((10#$step))" ' '
+    done
+}
+
 # Files whose names end in one of $2..., and directories, that begin with $1.
 _mlbatch_offer_files()
 {
@@ -143,10 +188,15 @@ _mlbatch_value()
         --scheduler) _mlbatch_offer_list 'auto slurm local' ;;
         --again) _mlbatch_offer_store runs ;;
         --label) _mlbatch_offer_list 'first last' ;;
-        --format)
-            _mlbatch_offer_list \
-                'csv npy npz idx webdataset folder text tokens hdf5' ;;
         --dtype) _mlbatch_offer_list 'u16 u32' ;;
+        --to) _mlbatch_offer_files "$cur" ;;
+        --format)
+            case $command in
+                'dataset import') _mlbatch_offer_list 'csv npy npz idx
+                    webdataset folder text tokens hdf5' ;;
+                dataset*) _mlbatch_offer_list 'npz csv files' ;;
+                *) _mlbatch_offer_list 'safetensors npz' ;;
+            esac ;;
         *) return 1 ;;
     esac
 }
@@ -179,15 +229,18 @@ _mlbatch_argument()
                 compopt -o filenames +o nospace 2> /dev/null
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             fi ;;
-        'dataset list' | 'dataset show')
-            [ "$2" != 0 ] || _mlbatch_offer_store datasets ;;
-        'checkpoint list') [ "$2" != 0 ] || _mlbatch_offer_store runs ;;
-        'checkpoint show' | 'checkpoint verify')
-            if [[ $cur == */* ]]; then
-                _mlbatch_offer_files "$cur" .h5
-            else
-                _mlbatch_offer_store runs
-            fi ;;
+        'dataset list') [ "$2" != 0 ] || _mlbatch_offer_store datasets ;;
+        'dataset tag') [ "$2" != 0 ] || _mlbatch_offer_dataset ;;
+        'dataset show' | 'dataset export' | 'dataset rm')
+            [ "$2" != 0 ] || _mlbatch_offer_dataset ;;
+        'dataset verify') _mlbatch_offer_dataset ;;
+        'dataset diff') [ "$2" -gt 1 ] || _mlbatch_offer_dataset ;;
+        'checkpoint list' | 'checkpoint prune')
+            [ "$2" != 0 ] || _mlbatch_offer_store runs ;;
+        'checkpoint show' | 'checkpoint export')
+            [ "$2" != 0 ] || _mlbatch_offer_checkpoint ;;
+        'checkpoint verify') _mlbatch_offer_checkpoint ;;
+        'checkpoint diff') [ "$2" -gt 1 ] || _mlbatch_offer_checkpoint ;;
     esac
 }
 
@@ -248,8 +301,9 @@ _mlbatch()
         ,*) _mlbatch_offer_list "$_mlbatch_commands" ;;
         *,--*=*) _mlbatch_value "${cur%%=*}" "${cur#*=}" ;;
         *,-*) _mlbatch_offer_list "$(_mlbatch_options "$command")" ;;
-        dataset,*) _mlbatch_offer_list 'import list show' ;;
-        checkpoint,*) _mlbatch_offer_list 'list show verify' ;;
+        dataset,*) _mlbatch_offer_list 'import list show verify diff tag export
+            rm' ;;
+        checkpoint,*) _mlbatch_offer_list 'list show verify diff export prune' ;;
         *) _mlbatch_argument "$command" "$seen" ;;
     esac
 }
