@@ -153,7 +153,7 @@ _mlbatch_offer_checkpoint()
     for path in "$REPLY/runs/$run"/checkpoints/step-*; do
         step=${path##*/step-}
         step=${step%%.*}
-        [[ $step != *[^0-9]* ]] || _mlbatch_offer "$run:$((10#$step))" ' '
+        [[ $step == *[^0-9]* ]] || _mlbatch_offer "$run:$((10#$step))" ' '
     done
 }
 

@@ -18,6 +18,7 @@
 #include "store/view.h"
 
 #define MAX_INFO (1 << 20)
+#define NAME_COLUMNS 32
 
 /* ---- show ---- */
 
@@ -44,6 +45,12 @@ static bool is_sound(struct showing *s, const struct mlb_tensor *t)
     return n == 0;
 }
 
+/* The width for printf, which counts bytes. */
+static int padded(const char *name)
+{
+    return NAME_COLUMNS + (int)(strlen(name) - store_columns(name));
+}
+
 static void show_tensor(struct showing *s, int i)
 {
     size_t pieces = s->reader->tensors[i].count;
@@ -68,8 +75,8 @@ static void show_tensor(struct showing *s, int i)
     store_add_type(&type, t.dtype, t.rank, t.shape);
     units_add_size(&size, (long long)view_bytes(&t));
     store_progress_end(&s->progress);
-    printf("%-32s  %-20s  %10s  %6zu  %s\n", t.name, type.data, size.data,
-           pieces, sound ? "ok" : "DAMAGED");
+    printf("%-*s  %-20s  %10s  %6zu  %s\n", padded(t.name), t.name,
+           type.data, size.data, pieces, sound ? "ok" : "DAMAGED");
     text_clear(&size);
     text_clear(&type);
 }
@@ -90,8 +97,8 @@ static void show_state(struct showing *s, const char *name, uint64_t length)
     }
     struct mlb_text size = MLB_TEXT_INIT;
     units_add_size(&size, (long long)length);
-    printf("%-32s  %-20s  %10s  %6s  %s\n", name, "state", size.data, "",
-           sound ? "ok" : "DAMAGED");
+    printf("%-*s  %-20s  %10s  %6s  %s\n", padded(name), name, "state",
+           size.data, "", sound ? "ok" : "DAMAGED");
     text_clear(&size);
 }
 
@@ -102,8 +109,8 @@ static void show_contents(struct showing *s)
     uint64_t length;
 
     if (!s->tensors)
-        printf("%-32s  %-20s  %10s  %6s  %s\n", "NAME", "TYPE", "BYTES",
-               "SHARDS", "DATA");
+        printf("%-*s  %-20s  %10s  %6s  %s\n", NAME_COLUMNS, "NAME", "TYPE",
+               "BYTES", "SHARDS", "DATA");
     for (int i = 0; mlb_checkpoint_tensor(s->reader, i, &t) == 0; i++)
         s->total += view_bytes(&t);
     for (int i = 0; i < mlb_checkpoint_tensors(s->reader); i++)

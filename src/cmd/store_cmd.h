@@ -46,6 +46,9 @@ void store_add_type(struct mlb_text *out, int dtype, int rank,
  * "2 d"; added to out. */
 void store_add_age(struct mlb_text *out, double time);
 
+/* Columns that s takes on a terminal, if each character takes one. */
+size_t store_columns(const char *s);
+
 /* Ask a question on the terminal. 0: yes; MLB_ERR_FAILED: no; MLB_ERR_USAGE:
  * standard input is no terminal, which wants --yes. */
 int store_confirm(const char *question, struct mlb_error *err);

@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "cmd/store_cmd.h"
 #include "cmd/store_histogram.h"
 #include "store/column.h"
 #include "store/value.h"
@@ -113,16 +114,6 @@ static char *label_of(const struct histogram *h, int64_t value)
     return text_detach(&t);
 }
 
-/* Characters of UTF-8 in s. */
-static size_t columns_of(const char *s)
-{
-    size_t n = 0;
-
-    for (; *s; s++)
-        n += ((unsigned char)*s & 0xc0) != 0x80;
-    return n;
-}
-
 /* s in exactly so many columns. */
 static void print_padded(const char *s, size_t columns)
 {
@@ -145,7 +136,7 @@ static void print_bars(const struct histogram *h)
 
     for (size_t i = 0; i < h->count; i++) {
         char *label = label_of(h, h->values[i]);
-        size_t n = columns_of(label);
+        size_t n = store_columns(label);
         width = n > width ? n : width;
         most = h->counts[i] > most ? h->counts[i] : most;
         free(label);

@@ -113,6 +113,15 @@ void store_add_age(struct mlb_text *out, double when)
         text_addf(out, "%.0f d", floor(age / 86400));
 }
 
+size_t store_columns(const char *s)
+{
+    size_t n = 0;
+
+    for (; *s; s++)
+        n += ((unsigned char)*s & 0xc0) != 0x80;
+    return n;
+}
+
 int store_confirm(const char *question, struct mlb_error *err)
 {
     char line[16] = "";

@@ -191,19 +191,20 @@ damage() {
     run mlbatch checkpoint list r
     [ "$status" -eq 0 ]
     [[ "${lines[0]}" == *STEP*AGE*SIZE*LAYOUT*METRICS ]]
-    [[ "${lines[1]}" == *" 4 "*shared*"loss 6" ]]
+    [[ "${lines[1]}" == *" 4 "*nodes*"loss 6" ]]
+    [[ "${lines[2]}" == *" 3 "*shared*"loss 7" ]]
     run mlbatch checkpoint show r:2
     [ "$status" -eq 0 ]
-    [[ "$output" == *"step        2"*"t/bf16"*"bf16 [2, 3]"*ok* ]]
+    [[ "$output" == *"in 2 files"*"t/bf16"*"bf16 [2, 3]"*ok* ]]
     [[ "$output" == *"rng"*state*ok* ]]
     mlbatch checkpoint verify r r.1:3
     run mlbatch checkpoint show r:7
     [ "$status" -eq 6 ]
-    local file=$MLBATCH_STORE/runs/r.1/checkpoints/step-000000000002.h5
+    local file=$MLBATCH_STORE/runs/r.1/checkpoints/step-000000000002.d/node-000.h5
     damage "$file" "$(($(stat -c %s "$file") / 2))"
     run mlbatch checkpoint verify r
     [ "$status" -eq 1 ]
-    [[ "$output" == *"DAMAGED"*"step-000000000002.h5: /tensors/big"* ]]
+    [[ "$output" == *"DAMAGED"*"node-000.h5: /shards/big/0"* ]]
     run mlbatch checkpoint show r:2
     [ "$status" -eq 1 ]
     run mlbatch checkpoint export r:2 --to=x.npz
@@ -248,7 +249,7 @@ damage() {
     [ "$status" -eq 0 ]
     [ "$output" = "$(printf 'removed step 2\nremoved step 3\n2 stay')" ]
     local dir=$MLBATCH_STORE/runs/r.1/checkpoints
-    damage "$dir/step-000000000004.h5" 3000000
+    damage "$dir/step-000000000004.d/node-000.h5" 3000000
     run mlbatch checkpoint prune r --keep=1 --yes
     [ "$status" -eq 1 ]
     [[ "$output" == *"nothing was removed"* ]]

@@ -242,7 +242,8 @@ static SAMPLE_UNUSED char *sample_dataset(const char *store)
 
 /* A checkpoint with a tensor of each type, t/TYPE [2, 3], whose element i is
  * i + shift, byte by byte where that is no integer type; a large one "big"
- * f32 [1500, 1000] of i * 0.5; a scalar; an empty one; a state; a metric. */
+ * f32 [1500, 1000] of i * 0.5; a scalar; an empty one; a state; a metric.
+ * Odd steps are one file, even ones a directory. */
 static SAMPLE_UNUSED void sample_checkpoint(const char *directory,
                                             uint64_t step, int shift)
 {
@@ -256,6 +257,7 @@ static SAMPLE_UNUSED void sample_checkpoint(const char *directory,
     mlb_saver_options_init(&o);
     o.directory = directory;
     o.retention = (struct mlb_retention){ 0 };
+    o.layout = step % 2 ? MLB_LAYOUT_SHARED : MLB_LAYOUT_NODES;
     struct mlb_saver *s = mlb_saver_open(&o, &err);
     sample_check(s ? 0 : -1, &err);
     struct mlb_checkpoint *c = mlb_checkpoint_create(s, step, &err);

@@ -379,7 +379,7 @@ static void test_checkpoint_diff(void **state)
 {
     struct mlb_error err = { 0 };
     struct compare_request r = { .a = in(state, "step-000000000003.h5"),
-                                 .b = in(state, "step-000000000004.h5") };
+                                 .b = in(state, "step-000000000004.d") };
     json_t *diff = NULL;
 
     sample_checkpoint(*state, 3, 0);
