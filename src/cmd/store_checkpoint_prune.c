@@ -28,7 +28,7 @@ enum { KEY_KEEP = 1601, KEY_EVERY, KEY_BEST, KEY_METRIC, KEY_HIGHER,
 
 static const struct argp_option flags[] = {
     { .name = "keep", .key = KEY_KEEP, .arg = "K",
-      .doc = "Keep the newest K (1)" },
+      .doc = "Keep the newest K" },
     { .name = "keep-every", .key = KEY_EVERY, .arg = "N",
       .doc = "Keep steps that are a multiple of N, too" },
     { .name = "best", .key = KEY_BEST, .arg = "K",
