@@ -113,23 +113,40 @@ int store_dataset_verify(struct store_context *context, int argc,
 
 /* ---- diff ---- */
 
-/* "key: A -> B", strings as they are, all else as JSON. */
+#define LONG_VALUE 100
+
+/* A value in one line: strings as they are, all else as JSON, which is cut
+ * where it is long (--json has all of it). Caller frees. */
+static char *value_text(const json_t *value)
+{
+    char *json = json_is_string(value) ? NULL : json_dumps(
+        value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+    char *text = NULL;
+
+    if (json && strlen(json) > LONG_VALUE) {
+        char *cut = xstrndup(json, LONG_VALUE);
+        char *shown = text_printable(cut);
+        text = xasprintf("%s...", shown);
+        free(shown);
+        free(cut);
+    } else {
+        text = json_is_null(value) ? xstrdup("none") : text_printable(
+            json ? json : json_string_value(value));
+    }
+    free(json);
+    return text;
+}
+
+/* "key: A -> B" */
 static void print_pair(const char *indent, const char *key,
                        const json_t *pair)
 {
-    char *texts[2];
+    char *a = value_text(json_array_get(pair, 0));
+    char *b = value_text(json_array_get(pair, 1));
 
-    for (size_t i = 0; i < 2; i++) {
-        const json_t *value = json_array_get(pair, i);
-        char *json = json_is_string(value) ? NULL : json_dumps(
-            value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
-        texts[i] = json_is_null(value) ? xstrdup("none") : text_printable(
-            json ? json : json_string_value(value));
-        free(json);
-    }
-    printf("%s%s: %s -> %s\n", indent, key, texts[0], texts[1]);
-    free(texts[0]);
-    free(texts[1]);
+    printf("%s%s: %s -> %s\n", indent, key, a, b);
+    free(a);
+    free(b);
 }
 
 static void print_pairs(const char *indent, const json_t *pairs)

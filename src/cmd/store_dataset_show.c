@@ -66,9 +66,10 @@ static void print_field(const struct manifest *m, size_t i)
         printf("  %-16s  %zu classes\n", "", count);
     } else if (count > 0) {
         struct mlb_text line = MLB_TEXT_INIT;
-        for (size_t k = 0; k < count; k++)
-            text_addf(&line, "%s%s", k ? ", " : "classes ",
-                      json_string_value(json_array_get(classes, k)));
+        for (size_t k = 0; k < count; k++) {
+            const char *name = json_string_value(json_array_get(classes, k));
+            text_addf(&line, "%s%s", k ? ", " : "classes ", name ? name : "");
+        }
         char *shown = text_printable(line.data);
         printf("  %-16s  %s\n", "", shown);
         free(shown);

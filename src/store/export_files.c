@@ -61,8 +61,8 @@ static int choose_content(struct exporting *e, size_t *field,
 static const char *ending_of(const char *codec)
 {
     static const char *const known[][2] = {
-        { "", "bin" }, { "jpeg", "jpg" }, { "utf8", "txt" },
-        { "png", "png" }, { "zstd", "zst" },
+        { "", "bin" }, { "bytes", "bin" }, { "jpeg", "jpg" },
+        { "utf8", "txt" }, { "zstd", "zst" },
     };
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
