@@ -181,6 +181,21 @@ int mlb_loader_set_state(struct mlb_loader *loader,
                          const struct mlb_sampler_state *state,
                          struct mlb_error *err);
 
+/* ---- for those who read rows in their own way ---- */
+
+/* The rows of a split (NULL: all), ascending, into ids, which has room for
+ * as many as mlb_dataset_split_rows says. */
+int mlb_dataset_split_ids(struct mlb_dataset *dataset, const char *split,
+                          uint64_t *ids, struct mlb_error *err);
+
+/* What a loader does with algorithm, block, seed, epoch and rows of state:
+ * which rows of its split (0 to rows - 1: places in the split's ids) come at
+ * positions [position, position + count) of the epoch. state->position and
+ * global_batch are not looked at. MLB_ERR_UNSUPPORTED: no such algorithm. */
+int mlb_sampler_order(const struct mlb_sampler_state *state,
+                      uint64_t position, uint64_t count, uint64_t *rows,
+                      struct mlb_error *err);
+
 #ifdef __cplusplus
 }
 #endif
