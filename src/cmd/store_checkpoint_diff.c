@@ -8,10 +8,10 @@
 
 #include "base/json.h"
 #include "cmd/store_checkpoint.h"
+#include "cmd/store_diff.h"
 #include "cmd/store_export.h"
 #include "cmd/store_progress.h"
 #include "cmd/store_words.h"
-#include "store/compare.h"
 
 /* ---- diff ---- */
 
@@ -86,38 +86,13 @@ int store_checkpoint_diff(struct store_context *context, int argc,
                "is NaN), states byte by byte. Exits with 0 if nothing "
                "does, 1 if something does.",
     };
-    struct store_words w = { context, "which two checkpoints?", 2, 2,
-                             MLB_STRINGS_INIT };
-    struct store_progress progress;
-    struct mlb_error err = { 0 };
-    json_t *diff = NULL;
-    int code = 0;
+    static const struct store_diff kind = {
+        .argp = &argp, .what = "which two checkpoints?",
+        .find = store_checkpoint_find, .compare = compare_checkpoints,
+        .print = print_diff,
+    };
 
-    argp_parse(&argp, argc, argv, 0, NULL, &w);
-    char *a = store_checkpoint_find(context, w.words.items[0], &err);
-    char *b = a ? store_checkpoint_find(context, w.words.items[1], &err)
-                : NULL;
-    struct compare_request r = { a, b, store_progress_show, &progress };
-    store_progress_begin(&progress);
-    if (!b || compare_checkpoints(&r, &diff, &err) < 0)
-        code = err.code;
-    store_progress_end(&progress);
-    if (code)
-        store_fail(&err);
-    else if (!json_is_true(json_object_get(diff, "same")))
-        code = MLB_ERR_FAILED;
-    if (diff && context->json) {
-        json_object_set_new(diff, "a", json_text(a));
-        json_object_set_new(diff, "b", json_text(b));
-        store_print_json(json_incref(diff), 1);
-    } else if (diff) {
-        print_diff(diff);
-    }
-    json_decref(diff);
-    free(a);
-    free(b);
-    strings_clear(&w.words);
-    return code;
+    return store_diff_run(&kind, context, argc, argv);
 }
 
 /* ---- export ---- */

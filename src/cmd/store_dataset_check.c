@@ -9,9 +9,9 @@
 
 #include "base/json.h"
 #include "cmd/store_dataset.h"
+#include "cmd/store_diff.h"
 #include "cmd/store_progress.h"
 #include "store/audit.h"
-#include "store/compare.h"
 
 /* ---- verify ---- */
 
@@ -234,35 +234,11 @@ int store_dataset_diff(struct store_context *context, int argc, char **argv)
                "splits, statistics, origin. Exits with 0 if the content is "
                "the same, 1 if not.",
     };
-    struct store_words w = { context, "which two data sets?", 2, 2,
-                             MLB_STRINGS_INIT };
-    struct store_progress progress;
-    struct mlb_error err = { 0 };
-    json_t *diff = NULL;
-    int code = 0;
+    static const struct store_diff kind = {
+        .argp = &argp, .what = "which two data sets?",
+        .find = store_dataset_find, .compare = compare_datasets,
+        .print = print_diff,
+    };
 
-    argp_parse(&argp, argc, argv, 0, NULL, &w);
-    char *a = store_dataset_find(context, w.words.items[0], &err);
-    char *b = a ? store_dataset_find(context, w.words.items[1], &err) : NULL;
-    struct compare_request r = { a, b, store_progress_show, &progress };
-    store_progress_begin(&progress);
-    if (!b || compare_datasets(&r, &diff, &err) < 0)
-        code = err.code;
-    store_progress_end(&progress);
-    if (code)
-        store_fail(&err);
-    else if (!json_is_true(json_object_get(diff, "same")))
-        code = MLB_ERR_FAILED;
-    if (diff && context->json) {
-        json_object_set_new(diff, "a", json_text(a));
-        json_object_set_new(diff, "b", json_text(b));
-        store_print_json(json_incref(diff), 1);
-    } else if (diff) {
-        print_diff(diff);
-    }
-    json_decref(diff);
-    free(a);
-    free(b);
-    strings_clear(&w.words);
-    return code;
+    return store_diff_run(&kind, context, argc, argv);
 }
