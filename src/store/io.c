@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "store/fault.h"
@@ -102,11 +101,14 @@ struct io *io_open(int fd, uint64_t bytes, const struct io_options *options)
 {
     struct io_options none = { 0 };
     const struct io_options *o = options ? options : &none;
-    struct io *io = calloc(1, sizeof(*io));
     long page = sysconf(_SC_PAGESIZE);
 
+    /* Its buffers are wanted here. */
+    io_close(io_resume(NULL));
+    struct io *io = calloc(1, sizeof(*io));
     if (!io)
         return NULL;
+    io->process = getpid();
     io->fd = fd;
     io->direct = o->buffered ? -1 : open_direct(fd);
     /* No page may be written both ways, so the larger of the two. */
@@ -140,7 +142,7 @@ static void note(struct io *io, int error)
 }
 
 /* Hand a slot to the driver. */
-static void launch(struct io *io, struct io_slot *s)
+void io_launch(struct io *io, struct io_slot *s)
 {
     int fault = fault_check(io->writing ? FAULT_WRITE : FAULT_READ,
                             &s->length);
@@ -153,15 +155,20 @@ static void launch(struct io *io, struct io_slot *s)
         io->driver->submit(io, s);
 }
 
+void io_drop(struct io *io, struct io_slot *s)
+{
+    if (s->busy && s->sent)
+        io->driver->wait(io, s);
+    s->busy = false;
+}
+
 /* Wait for a slot and see to what is left of it: the page cache takes what
  * O_DIRECT refuses, and the rest of what was cut short, or says why not. */
-static void settle(struct io *io, struct io_slot *s)
+void io_settle(struct io *io, struct io_slot *s)
 {
     if (!s->busy)
         return;
-    if (s->sent)
-        io->driver->wait(io, s);
-    s->busy = false;
+    io_drop(io, s);
     ssize_t n = s->result;
     bool refused = (n == -EINVAL || n == -EOPNOTSUPP) && s->fd != io->fd;
     if (refused)
@@ -183,7 +190,20 @@ static void settle(struct io *io, struct io_slot *s)
         note(io, errno);
 }
 
-static int outcome(const struct io *io)
+void io_turn(struct io *io, bool writing)
+{
+    if (io->writing == writing)
+        return;
+    for (unsigned i = 0; i < io->depth; i++)
+        if (io->writing)
+            io_settle(io, &io->slots[i]);
+        else
+            io_drop(io, &io->slots[i]);
+    io->writing = writing;
+    io->held = 0;
+}
+
+int io_outcome(const struct io *io)
 {
     errno = io->error;
     return io->error ? -1 : 0;
@@ -193,8 +213,9 @@ void *io_next(struct io *io)
 {
     struct io_slot *s = &io->slots[io->next];
 
-    settle(io, s);
-    return outcome(io) < 0 ? NULL : s->buffer;
+    io_turn(io, true);
+    io_settle(io, s);
+    return io_outcome(io) < 0 ? NULL : s->buffer;
 }
 
 /* What goes through the page cache, at once. */
@@ -221,7 +242,7 @@ static void send(struct io *io, unsigned char *start, size_t length,
     s->length = s->needed = length;
     s->offset = offset;
     s->fd = direct ? io->direct : io->fd;
-    launch(io, s);
+    io_launch(io, s);
     io->next = (io->next + 1) % io->depth;
 }
 
@@ -231,8 +252,7 @@ int io_write(struct io *io, size_t length, uint64_t offset)
     size_t head = 0, body = length;
 
     if (io->error)
-        return outcome(io);
-    io->writing = true;
+        return io_outcome(io);
     if (io->direct >= 0 && !io->refused) {
         head = (size_t)((io->align - offset % io->align) % io->align);
         if (head > length)
@@ -243,7 +263,7 @@ int io_write(struct io *io, size_t length, uint64_t offset)
     put(io, start + head + body, length - head - body, offset + head + body);
     if (body > 0 && !io->error)
         send(io, start + head, body, offset + head);
-    return outcome(io);
+    return io_outcome(io);
 }
 
 size_t io_whole(const struct io *io, const void *bytes, size_t length,
@@ -257,94 +277,36 @@ size_t io_whole(const struct io *io, const void *bytes, size_t length,
 int io_write_from(struct io *io, const void *bytes, size_t length,
                   uint64_t offset)
 {
-    settle(io, &io->slots[io->next]);
-    io->writing = true;
+    io_turn(io, true);
+    io_settle(io, &io->slots[io->next]);
     /* Only read from: the pointer is shared with reading into buffers. */
     if (!io->error)
         send(io, (unsigned char *)(uintptr_t)bytes, length, offset);
-    return outcome(io);
+    return io_outcome(io);
 }
 
 int io_finish(struct io *io)
 {
     for (unsigned i = 0; i < io->depth; i++)
-        settle(io, &io->slots[i]);
-    return outcome(io);
-}
-
-static void start_read(struct io *io, struct io_slot *s, uint64_t offset,
-                       size_t length)
-{
-    bool direct = io->direct >= 0 && !io->refused && offset % IO_ALIGN == 0;
-
-    s->start = s->buffer;
-    s->length = s->needed = length;
-    if (direct)
-        s->length = (length + IO_ALIGN - 1) / IO_ALIGN * IO_ALIGN;
-    s->offset = offset;
-    s->fd = direct ? io->direct : io->fd;
-    launch(io, s);
-}
-
-int io_read(struct io *io, const struct io_range *range, io_taker *take,
-            void *to)
-{
-    uint64_t asked = 0, taken = 0;
-    int rc = io_finish(io);
-
-    io->writing = false;
-    while (taken < range->length && rc == 0) {
-        struct io_slot *s = &io->slots[taken / io->piece % io->depth];
-        while (asked < range->length &&
-               asked - taken < io->depth * io->piece) {
-            uint64_t left = range->length - asked;
-            size_t n = left < io->piece ? (size_t)left : io->piece;
-            start_read(io, &io->slots[asked / io->piece % io->depth],
-                       range->offset + asked, n);
-            asked += n;
-        }
-        settle(io, s);
-        rc = outcome(io);
-        if (rc == 0)
-            rc = take(to, taken, s->start, s->needed);
-        taken += s->needed;
-    }
-    int end = io_finish(io);
-    return rc ? rc : end;
+        io_settle(io, &io->slots[i]);
+    return io_outcome(io);
 }
 
 void io_close(struct io *io)
 {
     if (!io)
         return;
-    if (io->driver) {
-        io_finish(io);
-        io->driver->stop(io);
+    /* A child has neither its parent's buffers nor its threads. */
+    if (io->process == getpid()) {
+        for (unsigned i = 0; i < io->depth; i++)
+            io_drop(io, &io->slots[i]);
+        if (io->driver)
+            io->driver->stop(io);
+        io_buffers_give(io->buffers, !io->lost);
     }
-    io_buffers_give(io->buffers, !io->lost);
     if (io->direct >= 0)
         close(io->direct);
     free(io);
-}
-
-static bool is_page_cached(int fd, uint64_t offset)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    unsigned char there = 0;
-    void *map = mmap(NULL, page, PROT_READ, MAP_SHARED, fd,
-                     (off_t)(offset / page * page));
-
-    if (map == MAP_FAILED)
-        return false;
-    bool known = mincore(map, page, &there) == 0;
-    munmap(map, page);
-    return known && (there & 1);
-}
-
-bool io_is_cached(int fd, const struct io_range *range)
-{
-    return range->length > 0 && is_page_cached(fd, range->offset) &&
-           is_page_cached(fd, range->offset + range->length - 1);
 }
 
 void io_describe(const struct io *io, char *out, size_t size)

@@ -89,11 +89,24 @@ int io_finish(struct io *io);
  * the engine. Anything but 0 ends the reading. */
 typedef int io_taker(void *to, uint64_t at, const void *bytes, size_t length);
 
-/* Read a range and hand it to take, piece by piece and in order, each but
- * the last io_piece bytes, while the next ones are being read. 0; -1 with
- * errno, ENODATA past the end; or what take returned. */
-int io_read(struct io *io, const struct io_range *range, io_taker *take,
-            void *to);
+/* Read a range and hand it to take, in pieces and in order, while the next
+ * ones are being read. Where ahead, an offset in the file, is behind the
+ * range, reading goes on up to there as far as buffers last, and a range
+ * that begins there later finds it done. 0; -1 with errno, ENODATA past the
+ * end; or what take returned. */
+int io_read(struct io *io, const struct io_range *range, uint64_t ahead,
+            io_taker *take, void *to);
+
+/* Was the byte at offset read already, or is it being read? */
+bool io_holds(const struct io *io, uint64_t offset);
+
+/* Leave an engine open for its owner to go on with, until somebody opens
+ * another one: so there is memory for one, however many files are open.
+ * Safe from several threads. */
+void io_park(struct io *io, const void *owner);
+
+/* The engine that this owner (NULL: anybody) left, or NULL. */
+struct io *io_resume(const void *owner);
 
 /* Is a range in the page cache? A guess from its ends. */
 bool io_is_cached(int fd, const struct io_range *range);

@@ -43,6 +43,8 @@ struct io {
     bool lost;                 /* nobody knows what is still in flight */
     int error;                 /* the first errno */
     unsigned depth, next;
+    unsigned first, held;      /* slots with what was read, or is being */
+    pid_t process;             /* that opened it */
     size_t piece, align;
     unsigned char *buffers;
     struct io_slot slots[IO_DEPTH];
@@ -57,6 +59,18 @@ extern const struct io_driver io_uring_driver, io_threads_driver;
  * more to make than to fill. NULL: no memory. */
 unsigned char *io_buffers_take(size_t touch);
 void io_buffers_give(unsigned char *buffers, bool reusable);
+
+/* Hand a slot to the driver; wait until it is done, and then see to what is
+ * left of it, or leave it at that. */
+void io_launch(struct io *io, struct io_slot *slot);
+void io_settle(struct io *io, struct io_slot *slot);
+void io_drop(struct io *io, struct io_slot *slot);
+
+/* From here on what is in flight is written, or read. */
+void io_turn(struct io *io, bool writing);
+
+/* 0, or -1 with the first errno. */
+int io_outcome(const struct io *io);
 
 /* One pread or pwrite: bytes done or the negative errno. */
 ssize_t io_transfer(const struct io *io, const struct io_slot *slot);

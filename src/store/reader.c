@@ -183,6 +183,7 @@ void container_close(struct container *c)
 {
     if (!c)
         return;
+    io_close(io_resume(c));
     if (c->fd >= 0)
         close(c->fd);
     free(c->path);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "store/container.h"
+#include "store/io.h"
 #include "store/layout.h"
 
 struct container {
@@ -19,7 +20,11 @@ struct container {
     uint32_t *blocks;
     struct container_info *infos;
     const struct container_info **by_name;
-    unsigned char *block;              /* one, made when first needed */
+    char *block;                       /* one, made when first needed */
+    uint64_t in_order, last_end;       /* bytes read as they lie in the */
+                                       /* file, and where that ended */
+    struct io_range cached;            /* by the kernel, when last asked */
+    bool engine_left;                  /* to go on with: io_park */
 };
 
 #endif

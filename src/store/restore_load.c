@@ -155,6 +155,11 @@ static int load_piece(struct window *w, const struct restore_piece *p,
     for (int i = inner; i < o->rank; i++)
         run.length *= o->extent[i];
     memcpy(at, o->lower, sizeof(at));
+    if (inner <= 0) {
+        run.offset = place_in(&p->box, o, at);
+        return container_read(p->file, p->array, &run,
+                              out + place_in(box, o, at), err);
+    }
     while (d >= 0) {
         run.offset = place_in(&p->box, o, at);
         if (copy_run(w, p, run, out + place_in(box, o, at), err) < 0)

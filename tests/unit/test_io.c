@@ -90,7 +90,7 @@ static int read_back(int fd, const struct io_options *o, uint64_t offset,
     if (!io)
         return -1;
     memset(back, 0xee, length);
-    int rc = io_read(io, &range, take, back);
+    int rc = io_read(io, &range, 0, take, back);
     int saved = errno;
     io_close(io);
     errno = saved;
