@@ -167,17 +167,24 @@ static uint64_t look_ahead(struct container *c, const struct io_range *range)
     return end + (ahead < left ? ahead : left);
 }
 
-/* Does the page cache have a range? */
-static bool is_cached(struct container *c, const struct io_range *range)
+static bool is_within(const struct io_range *a, const struct io_range *b)
 {
-    const struct io_range *known = &c->cached;
+    return a->offset >= b->offset &&
+           a->offset + a->length <= b->offset + b->length;
+}
 
-    if (range->offset >= known->offset &&
-        range->offset + range->length <= known->offset + known->length)
+/* Does the page cache have a range, and what is next up to ahead? Asking
+ * costs as much as reading a small array. */
+static bool is_cached(struct container *c, const struct io_range *range,
+                      uint64_t ahead)
+{
+    struct io_range all = { range->offset, ahead - range->offset };
+
+    if (is_within(range, &c->cached))
         return true;
-    if (!io_is_cached(c->fd, range))
+    if (!io_is_cached(c->fd, &all))
         return false;
-    c->cached = *range;
+    c->cached = all;
     return true;
 }
 
@@ -204,8 +211,8 @@ static struct io *find_engine(struct container *c,
         *ahead = range->offset + range->length;
     }
     c->engine_left = false;
-    struct io_range all = { range->offset, *ahead - range->offset };
-    bool plain = all.length < IO_LEAST || is_cached(c, &all);
+    bool plain = *ahead - range->offset < IO_LEAST ||
+                 is_cached(c, range, *ahead);
     if (!plain && !io)
         return io_open(c->fd, c->record.file_size - range->offset, NULL);
     if (plain && io) {
