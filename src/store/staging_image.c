@@ -340,6 +340,31 @@ static int write_zeros(int fd, uint64_t offset, uint64_t length)
     return 0;
 }
 
+static bool is_piece_there(const struct image *image, int fd,
+                           const struct image_piece *p)
+{
+    unsigned char part[CHUNK];
+
+    for (uint64_t at = 0; at < p->length;) {
+        size_t n = p->length - at < sizeof(part) ? (size_t)(p->length - at)
+                                                 : sizeof(part);
+        if (place_pread(fd, part, n, p->offset + at) < 0 ||
+            (p->zero ? !is_zero(part, n)
+                     : memcmp(part, image->bytes + p->at + at, n) != 0))
+            return false;
+        at += n;
+    }
+    return true;
+}
+
+bool image_is_there(const struct image *image, int fd)
+{
+    for (size_t i = 0; i < image->piece_count; i++)
+        if (!is_piece_there(image, fd, &image->pieces[i]))
+            return false;
+    return true;
+}
+
 int image_write(const struct image *image, int fd, bool over)
 {
     for (size_t i = 0; i < image->piece_count; i++) {

@@ -55,6 +55,10 @@ struct image *image_learn(int fd, const struct image_key *key,
                           const struct layout_record *record,
                           struct mlb_error *err);
 
+/* Does a file have in no array what image_write would write over it? False
+ * if it cannot be read, too. */
+bool image_is_there(const struct image *image, int fd);
+
 /* Write what is in no array; into a file that is all zero so far, or over
  * another one, with the zeros then (but the padding of arrays, which is
  * written with them). 0, or -1 with errno. */

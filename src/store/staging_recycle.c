@@ -109,8 +109,10 @@ static int invalidate(struct staging *s, const char *slot,
                                s->w->path);
     if (place_sync(s->fd, true) < 0)
         return mlb_error_errno(err, MLB_ERR_IO, "cannot sync %s", s->w->path);
-    /* It is there already, if nothing has damaged it since. */
-    if (image_write(s->image, s->fd, true) < 0)
+    /* It is there already, if nothing has damaged it since; reading it is
+     * cheaper than having the disk take it again. */
+    if (!image_is_there(s->image, s->fd) &&
+        image_write(s->image, s->fd, true) < 0)
         return mlb_error_errno(err, MLB_ERR_IO, "cannot write %s",
                                s->w->path);
     return 0;
