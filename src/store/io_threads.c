@@ -2,41 +2,36 @@
 /* The I/O engine on threads that call pread and pwrite. */
 #include "config.h"
 
-#include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
+#include "store/crew.h"
 #include "store/io_parts.h"
 
 #define THREADS 4             /* as many keep a disk busy */
 
-struct crew {
+struct team {
+    struct crew crew;
     const struct io *io;
-    pthread_mutex_t lock;
-    pthread_cond_t work, done;
     struct io_slot *queue[IO_DEPTH];
     size_t first, waiting;    /* in queue, a ring */
-    bool ending;
-    pthread_t threads[THREADS];
-    size_t count;
 };
 
 static void *work(void *argument)
 {
-    struct crew *crew = argument;
+    struct team *team = argument;
+    struct crew *crew = &team->crew;
 
     pthread_mutex_lock(&crew->lock);
     for (;;) {
-        while (crew->waiting == 0 && !crew->ending)
+        while (team->waiting == 0 && !crew->ending)
             pthread_cond_wait(&crew->work, &crew->lock);
-        if (crew->waiting == 0)
+        if (team->waiting == 0)
             break;
-        struct io_slot *s = crew->queue[crew->first];
-        crew->first = (crew->first + 1) % IO_DEPTH;
-        crew->waiting--;
+        struct io_slot *s = team->queue[team->first];
+        team->first = (team->first + 1) % IO_DEPTH;
+        team->waiting--;
         pthread_mutex_unlock(&crew->lock);
-        ssize_t result = io_transfer(crew->io, s);
+        ssize_t result = io_transfer(team->io, s);
         pthread_mutex_lock(&crew->lock);
         s->result = result;
         s->done = true;
@@ -46,70 +41,51 @@ static void *work(void *argument)
     return NULL;
 }
 
-static void crew_stop(struct io *io)
+static void team_stop(struct io *io)
 {
-    struct crew *crew = io->state;
+    struct team *team = io->state;
 
-    pthread_mutex_lock(&crew->lock);
-    crew->ending = true;
-    pthread_cond_broadcast(&crew->work);
-    pthread_mutex_unlock(&crew->lock);
-    for (size_t i = 0; i < crew->count; i++)
-        pthread_join(crew->threads[i], NULL);
-    pthread_cond_destroy(&crew->work);
-    pthread_cond_destroy(&crew->done);
-    pthread_mutex_destroy(&crew->lock);
-    free(crew);
+    crew_stop(&team->crew);
+    free(team);
 }
 
-static int crew_start(struct io *io)
+static int team_start(struct io *io)
 {
-    struct crew *crew = calloc(1, sizeof(*crew));
-    size_t wanted = io->depth < THREADS ? io->depth : THREADS;
-    sigset_t all, before;
+    struct team *team = calloc(1, sizeof(*team));
 
-    if (!crew)
+    if (!team)
         return -1;
-    crew->io = io;
-    pthread_mutex_init(&crew->lock, NULL);
-    pthread_cond_init(&crew->work, NULL);
-    pthread_cond_init(&crew->done, NULL);
-    /* Signals are the program's: its own threads get them. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (crew->count < wanted &&
-           pthread_create(&crew->threads[crew->count], NULL, work,
-                          crew) == 0)
-        crew->count++;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    io->state = crew;
-    if (crew->count > 0)
-        return 0;
-    crew_stop(io);
-    return -1;
+    team->io = io;
+    if (crew_start(&team->crew, io->depth < THREADS ? io->depth : THREADS,
+                   work, team) < 0) {
+        free(team);
+        return -1;
+    }
+    io->state = team;
+    return 0;
 }
 
-static void crew_submit(struct io *io, struct io_slot *s)
+static void team_submit(struct io *io, struct io_slot *s)
 {
-    struct crew *crew = io->state;
+    struct team *team = io->state;
 
-    pthread_mutex_lock(&crew->lock);
-    crew->queue[(crew->first + crew->waiting++) % IO_DEPTH] = s;
-    pthread_cond_signal(&crew->work);
-    pthread_mutex_unlock(&crew->lock);
+    pthread_mutex_lock(&team->crew.lock);
+    team->queue[(team->first + team->waiting++) % IO_DEPTH] = s;
+    pthread_cond_signal(&team->crew.work);
+    pthread_mutex_unlock(&team->crew.lock);
 }
 
-static void crew_wait(struct io *io, struct io_slot *s)
+static void team_wait(struct io *io, struct io_slot *s)
 {
-    struct crew *crew = io->state;
+    struct team *team = io->state;
 
-    pthread_mutex_lock(&crew->lock);
+    pthread_mutex_lock(&team->crew.lock);
     while (!s->done)
-        pthread_cond_wait(&crew->done, &crew->lock);
-    pthread_mutex_unlock(&crew->lock);
+        pthread_cond_wait(&team->crew.done, &team->crew.lock);
+    pthread_mutex_unlock(&team->crew.lock);
 }
 
 const struct io_driver io_threads_driver = {
-    .name = "threads", .start = crew_start, .submit = crew_submit,
-    .wait = crew_wait, .stop = crew_stop,
+    .name = "threads", .start = team_start, .submit = team_submit,
+    .wait = team_wait, .stop = team_stop,
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "store/huge.h"
 #include "store/loader.h"
 #include "store/reader.h"
 
@@ -114,10 +115,11 @@ static int make_slots(struct loader_direct *d,
     }
     /* In one, as huge pages would be wasted on small batches. */
     d->memory = bytes < SIZE_MAX / 2 / d->count
-                    ? rows_memory_take(bytes * d->count) : NULL;
+                    ? huge_map(bytes * d->count) : NULL;
     if (!d->memory)
         return out_of_memory(err);
     d->size = bytes * d->count;
+    huge_touch(d->memory, 0, d->size);
     for (unsigned i = 0; i < d->count; i++) {
         d->slots[i].memory = d->memory + i * bytes;
         d->slots[i].size = bytes;
@@ -183,10 +185,10 @@ void loader_direct_close(struct loader_direct *direct)
         free(direct->slots[i].group.reads);
         free(direct->slots[i].rows);
         if (!lost && direct->slots[i].own)
-            rows_memory_give(direct->slots[i].memory, direct->slots[i].size);
+            huge_unmap(direct->slots[i].memory, direct->slots[i].size);
     }
     if (!lost)
-        rows_memory_give(direct->memory, direct->size);
+        huge_unmap(direct->memory, direct->size);
     free(direct->slots);
     free(direct->wishes);
     free(direct->fields);
@@ -315,11 +317,12 @@ static int make_room(struct loader_direct *d, struct slot *s, size_t bytes,
     if (rows_is_lost(d->rows))
         return mlb_error_set(err, MLB_ERR_IO, "the kernel stopped reading");
     size_t size = bytes + bytes / 4;     /* rarely again */
-    unsigned char *memory = rows_memory_take(size);
+    unsigned char *memory = huge_map(size);
     if (!memory)
         return out_of_memory(err);
+    huge_touch(memory, 0, size);
     if (s->own)
-        rows_memory_give(s->memory, s->size);
+        huge_unmap(s->memory, s->size);
     s->memory = memory;
     s->size = size;
     s->own = true;

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,7 +15,6 @@
 #include "store/rows_parts.h"
 
 #define PAGE ((size_t)4096)             /* what O_DIRECT wants at most */
-#define HUGE ((size_t)2 << 20)
 
 int rows_fd(const struct rows *r, const struct rows_read *read)
 {
@@ -275,31 +273,4 @@ void rows_describe(const struct rows *r, char *out, size_t size)
 {
     snprintf(out, size, "%s, %s", r->driver->name,
              r->direct && !r->refused ? "O_DIRECT" : "page cache");
-}
-
-unsigned char *rows_memory_take(size_t bytes)
-{
-    size_t all = (bytes + HUGE - 1) / HUGE * HUGE;
-    unsigned char *map = mmap(NULL, all + HUGE, PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    if (map == MAP_FAILED)
-        return NULL;
-    size_t before = (HUGE - (uintptr_t)map % HUGE) % HUGE;
-    if (before > 0)
-        munmap(map, before);
-    map += before;
-    if (HUGE - before > 0)
-        munmap(map + all, HUGE - before);
-    madvise(map, all, MADV_HUGEPAGE);
-    madvise(map, all, MADV_DONTFORK);
-    for (size_t i = 0; i < all; i += PAGE)
-        ((volatile unsigned char *)map)[i] = 0;
-    return map;
-}
-
-void rows_memory_give(unsigned char *bytes, size_t size)
-{
-    if (bytes)
-        munmap(bytes, (size + HUGE - 1) / HUGE * HUGE);
 }

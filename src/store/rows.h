@@ -103,9 +103,4 @@ bool rows_is_lost(const struct rows *r);
 /* "io_uring, O_DIRECT": what is in use. */
 void rows_describe(const struct rows *r, char *out, size_t size);
 
-/* Warm memory on huge pages. A child has none of it: the kernel may be
- * writing to it. NULL: no memory. */
-unsigned char *rows_memory_take(size_t bytes);
-void rows_memory_give(unsigned char *bytes, size_t size);
-
 #endif

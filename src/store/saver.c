@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
+#include "store/huge.h"
 #include "store/place.h"
 #include "store/retention.h"
 #include "store/saver.h"
@@ -197,8 +197,7 @@ void mlb_saver_close(struct mlb_saver *saver)
         mlb_checkpoint_abandon(saver->open);
     lease_release(saver->lease);
     saver_plan_clear(&saver->plan);
-    if (saver->warm)
-        munmap(saver->warm, saver->warm_bytes);
+    huge_unmap(saver->warm, saver->warm_bytes);
     free(saver->nodes);
     free(saver->done);
     free(saver->directory);

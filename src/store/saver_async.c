@@ -6,14 +6,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "store/huge.h"
 #include "store/saver.h"
 
 #define PAGE UINT64_C(4096)
-#define HUGE ((size_t)2 << 20)
 #define BACKGROUND_NICE 10
 
 /* Where a part goes in the copy: what is adjacent in the file stays so, and
@@ -37,27 +36,14 @@ static size_t copy_bytes(const struct save *save)
 /* Memory of huge pages, kept for the next save. */
 static int need_warm(struct mlb_saver *s, size_t bytes)
 {
-    bytes = (bytes + HUGE - 1) / HUGE * HUGE;
     if (bytes <= s->warm_bytes)
         return 0;
-    if (s->warm)
-        munmap(s->warm, s->warm_bytes);
-    s->warm = NULL;
+    huge_unmap(s->warm, s->warm_bytes);
     s->warm_bytes = 0;
-    unsigned char *map = mmap(NULL, bytes + HUGE, PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (map == MAP_FAILED)
+    s->warm = huge_map(bytes);
+    if (!s->warm)
         return -1;
-    size_t before = (HUGE - (uintptr_t)map % HUGE) % HUGE;
-    if (before > 0)
-        munmap(map, before);
-    if (HUGE - before > 0)
-        munmap(map + before + bytes, HUGE - before);
-    s->warm = map + before;
     s->warm_bytes = bytes;
-    madvise(s->warm, bytes, MADV_HUGEPAGE);
-    /* A child has no use for it, and copying its page tables takes time. */
-    madvise(s->warm, bytes, MADV_DONTFORK);
     return 0;
 }
 

@@ -24,6 +24,7 @@
 #endif
 
 #include "loader_data.h"
+#include "store/huge.h"
 #include "store/rows.h"
 #include "store/sampler.h"
 
@@ -340,9 +341,10 @@ static void prepare(const char *directory, size_t mib)
     bench_write(&data, directory, mib);
     dataset = mlb_dataset_open(data.rows_directory, &err);
     texts = mlb_dataset_open(data.texts_directory, &err);
-    buffer = rows_memory_take(BUFFER);
+    buffer = huge_map(BUFFER);
     if (!dataset || !texts || !buffer)
         bench_say(&err);
+    huge_touch(buffer, 0, BUFFER);
     order = bench_room(data.rows, sizeof(*order));
     bench_find(&data, &rows_set, &vlen_set);
     vlen_type = H5Tvlen_create(H5T_NATIVE_USHORT);

@@ -9,6 +9,7 @@
 #include "store_fixture.h"
 
 #include "store/fault.h"
+#include "store/huge.h"
 #include "store/rows.h"
 
 #define SIZE (3u * MIB + 777)        /* of the file, no multiple of anything */
@@ -110,7 +111,7 @@ static void read_all(struct rows *r, struct rows_read *reads,
 static void what_is_read_is_right(void **state)
 {
     int fd = make_file(in(state, "file")), fds[2] = { fd, dup(fd) };
-    unsigned char *memory = rows_memory_take(READS * SLOT);
+    unsigned char *memory = huge_map(READS * SLOT);
     struct rows_read *reads = calloc(READS, sizeof(*reads));
 
     assert_non_null(memory);
@@ -128,7 +129,7 @@ static void what_is_read_is_right(void **state)
         rows_close(r);
     }
     rows_close(NULL);
-    rows_memory_give(memory, READS * SLOT);
+    huge_unmap(memory, READS * SLOT);
     free(reads);
     close(fds[0]);
     close(fds[1]);
@@ -138,7 +139,7 @@ static void what_is_read_is_right(void **state)
 static void leaving_early_is_fine(void **state)
 {
     int fd = make_file(in(state, "file")), fds[2] = { fd, fd };
-    unsigned char *memory = rows_memory_take(READS * SLOT);
+    unsigned char *memory = huge_map(READS * SLOT);
     struct rows_read *reads = calloc(READS, sizeof(*reads));
 
     for (size_t way = 0; way < WAYS; way++) {
@@ -157,7 +158,7 @@ static void leaving_early_is_fine(void **state)
             rows_push(r, &group);
         rows_close(r);
     }
-    rows_memory_give(memory, READS * SLOT);
+    huge_unmap(memory, READS * SLOT);
     free(reads);
     close(fd);
 }
@@ -165,7 +166,7 @@ static void leaving_early_is_fine(void **state)
 static void past_the_end_is_an_error(void **state)
 {
     int fd = make_file(in(state, "file"));
-    unsigned char *memory = rows_memory_take(2 * SLOT);
+    unsigned char *memory = huge_map(2 * SLOT);
 
     for (size_t way = 0; way < WAYS; way++) {
         struct rows *r = start(&fd, 1, way);
@@ -186,7 +187,7 @@ static void past_the_end_is_an_error(void **state)
         assert_read(&reads[1]);
         rows_close(r);
     }
-    rows_memory_give(memory, 2 * SLOT);
+    huge_unmap(memory, 2 * SLOT);
     close(fd);
 }
 
@@ -201,7 +202,7 @@ static void failures_are_told(void **state)
         { "read:3:EIO", EIO }, { "read:3:EINTR", 0 }, { "read:3:short", 0 },
     };
     int fd = make_file(in(state, "file")), fds[2] = { fd, fd };
-    unsigned char *memory = rows_memory_take(20 * SLOT);
+    unsigned char *memory = huge_map(20 * SLOT);
 
     for (size_t k = 0; k < 3 * WAYS; k++) {
         int error = cases[k / WAYS].error;
@@ -224,7 +225,7 @@ static void failures_are_told(void **state)
         rows_close(r);
     }
     set_faults("");
-    rows_memory_give(memory, 20 * SLOT);
+    huge_unmap(memory, 20 * SLOT);
     close(fd);
 }
 
