@@ -117,7 +117,8 @@ int mlb_checkpoint_add_state(struct mlb_checkpoint *checkpoint,
                              uint64_t length, struct mlb_error *err);
 
 /* Note a value, e.g. "loss": shown by mlbatch checkpoint list, and what
- * retention goes by. Rank 0's count. NaN and infinities are never best. */
+ * retention goes by. Rank 0's count, up to 1 MiB of them with their names
+ * (publish refuses more). NaN and infinities are never best. */
 int mlb_checkpoint_add_metric(struct mlb_checkpoint *checkpoint,
                               const char *name, double value,
                               struct mlb_error *err);

@@ -23,6 +23,7 @@
 #define CHECKPOINT_MANIFEST "manifest.h5"
 #define CHECKPOINT_NODE_FILE "node-%03u.h5"
 #define CHECKPOINT_MAX_FILES 65536u
+#define CHECKPOINT_MAX_METRICS (UINT64_C(1) << 20)       /* bytes of JSON */
 
 /* The steps that have a file or directory in directory (sound or not),
  * descending, in a new array that the caller frees. A missing directory has

@@ -15,7 +15,6 @@
 #include "store/shards.h"
 
 #define MAX_SHARDS (UINT64_C(256) << 20)     /* bytes of /meta/shards */
-#define MAX_METRICS (UINT64_C(1) << 20)
 
 static int out_of_memory(struct mlb_error *err)
 {
@@ -283,7 +282,8 @@ int restore_metrics(struct mlb_checkpoint_reader *r, struct mlb_error *err)
     const char *name;
     int rc = 0;
 
-    if (read_json(r, CHECKPOINT_METRICS, MAX_METRICS, &top, err) < 0)
+    if (read_json(r, CHECKPOINT_METRICS, CHECKPOINT_MAX_METRICS, &top,
+                  err) < 0)
         return -1;
     r->metrics = calloc(json_object_size(top) + 1, sizeof(*r->metrics));
     if (!r->metrics)

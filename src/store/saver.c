@@ -366,8 +366,9 @@ int mlb_checkpoint_add_metric(struct mlb_checkpoint *checkpoint,
 
     /* jansson takes a name only if it is UTF-8. */
     if (!name || !*name || strlen(name) > SHARDS_MAX_NAME ||
-        json_object_set_new(checkpoint->metrics, name, json) < 0)
+        json_object_set(checkpoint->metrics, name, json) < 0)
         rc = mlb_error_set(&why, MLB_ERR_USAGE,
                            "not a possible name of a metric");
+    json_decref(json);
     return note(checkpoint, rc, &why, err);
 }

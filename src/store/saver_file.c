@@ -85,6 +85,11 @@ static int make_meta(struct save *save, const struct mlb_checkpoint *c,
     json_decref(info);
     if (!save->texts[0] || !save->texts[1])
         return out_of_memory(err);
+    /* No reader would open it. */
+    if (lengths[1] > CHECKPOINT_MAX_METRICS)
+        return mlb_error_set(err, MLB_ERR_USAGE, "the metrics take %zu "
+                             "bytes, of %" PRIu64 " at most", lengths[1],
+                             CHECKPOINT_MAX_METRICS);
     save->meta[save->meta_count++] = (struct container_array){
         .name = CHECKPOINT_STEP, .dtype = MLB_U64, .data = &save->step,
     };
