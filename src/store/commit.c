@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "store/place.h"
@@ -69,6 +70,23 @@ static int put_parts(struct stream *stream, const struct task *tasks,
     return 0;
 }
 
+/* The leader has looked at its own limit (ulimit -f), other writers may have
+ * less: a write over it would kill them by SIGXFSZ. */
+static int check_file_limit(const struct staging_part *parts, size_t count)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_FSIZE, &limit) < 0)
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        if (parts[i].file_offset + parts[i].length + parts[i].padding >
+            limit.rlim_cur) {
+            errno = EFBIG;
+            return -1;
+        }
+    return 0;
+}
+
 int staging_write(const char *path, const struct staging_part *parts,
                   size_t count, uint32_t *crcs, struct mlb_error *err)
 {
@@ -82,7 +100,8 @@ int staging_write(const char *path, const struct staging_part *parts,
         bytes += parts[i].length;
     if (!tasks)
         mlb_error_set(err, MLB_ERR_IO, "out of memory");
-    else if (fd < 0 || stream_open(&stream, fd, bytes, NULL) < 0 ||
+    else if (fd < 0 || check_file_limit(parts, count) < 0 ||
+             stream_open(&stream, fd, bytes, NULL) < 0 ||
              put_parts(&stream, tasks, count) < 0 ||
              stream_finish(&stream) < 0)
         mlb_error_errno(err, MLB_ERR_IO, "cannot write %s", path);

@@ -4,6 +4,8 @@
 
 #include "saver_fixture.h"
 
+#include <sys/resource.h>
+
 
 /* More metrics than a reader takes are refused, not lost with the rest. */
 static void metrics_have_a_limit(void **state)
@@ -46,11 +48,37 @@ static void a_metric_has_a_name(void **state)
     mlb_saver_close(s);
 }
 
+static int one_may_not(const struct mlb_group *group, void *arg)
+{
+    const struct rlimit limit = { 16384, 16384 };
+    const struct job *job = arg;
+    struct mlb_error err = { 0 };
+    struct mlb_saver *s = open_it_as(group, job, &err);
+
+    must(s);
+    if (group->rank == 1)
+        must(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    must(save_all(s, group, 1, false, &err) < 0);
+    must(strstr(err.text, "File too large"));
+    mlb_saver_close(s);
+    return 0;
+}
+
+/* Where the limit of file sizes is another on another rank. */
+static void no_rank_dies_of_a_limit(void **state)
+{
+    struct job job = { .directory = *state };
+
+    assert_int_equal(pipe_all(2, one_may_not, &job), 0);
+    assert_int_equal(count_files(*state), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_DIRECTORY(metrics_have_a_limit),
         IN_DIRECTORY(a_metric_has_a_name),
+        IN_DIRECTORY(no_rank_dies_of_a_limit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
