@@ -89,7 +89,6 @@ static int claim(struct mlb_saver *s, const struct lease_holder *self,
     if (!s->lease)
         return mlb_error_prefix(err, "%s", s->directory);
     clean(s->directory);
-    retention_trim(s->directory, s->slots);
     return 0;
 }
 
@@ -132,6 +131,11 @@ static int choose_layout(struct mlb_saver *s, enum mlb_layout wanted,
     if (s->files > CHECKPOINT_MAX_FILES)
         return mlb_error_set(err, MLB_ERR_USAGE, "more than %u nodes",
                              CHECKPOINT_MAX_FILES);
+    /* Only a file of all ranks is written over. */
+    if (s->in_nodes)
+        s->slots = 0;
+    if (exchange_rank(&s->x) == 0)
+        retention_trim(s->directory, s->slots);
     return 0;
 }
 

@@ -73,12 +73,28 @@ static void no_rank_dies_of_a_limit(void **state)
     assert_int_equal(count_files(*state), 0);
 }
 
+/* A slot that nobody will write over is only in the way. */
+static void directories_need_no_slots(void **state)
+{
+    struct job job = { .directory = *state, .keep = 1, .slots = 1 };
+    struct mlb_error err = { 0 };
+
+    for (uint64_t step = 1; step <= 4; step++) {
+        job.nodes = step > 2;
+        struct mlb_saver *s = open_it_as(NULL, &job, &err);
+        assert_ok(save_all(s, NULL, step, false, &err), err);
+        mlb_saver_close(s);
+        assert_int_equal(count_files(*state), step == 2 ? 2 : 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_DIRECTORY(metrics_have_a_limit),
         IN_DIRECTORY(a_metric_has_a_name),
         IN_DIRECTORY(no_rank_dies_of_a_limit),
+        IN_DIRECTORY(directories_need_no_slots),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
