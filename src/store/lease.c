@@ -2,6 +2,7 @@
 /* Being the only writer of a directory of checkpoints. */
 #include "config.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -16,6 +17,7 @@
 #include <jansson.h>
 
 #include "base/process.h"
+#include "store/checkpoint.h"
 #include "store/lease.h"
 #include "store/place.h"
 
@@ -169,6 +171,26 @@ static int take_away(const char *path, const char *directory,
     return 0;
 }
 
+/* Remove what a holder that is no more was writing. Of one on another host
+ * nobody would ever know again that it is no more. */
+static void clean_after(const char *directory, const json_t *holder)
+{
+    const struct place_writer writer = {
+        number(holder, "pid"), (unsigned long long)number(holder, "start"),
+        word(holder, "boot"), word(holder, "host"),
+    };
+    char path[PATH_MAX];
+    DIR *dir = opendir(directory);
+
+    for (struct dirent *e; dir && (e = readdir(dir));)
+        if (place_is_of(e->d_name, &writer) &&
+            snprintf(path, sizeof(path), "%s/%s", directory, e->d_name) <
+                (int)sizeof(path))
+            checkpoint_remove(path, NULL);
+    if (dir)
+        closedir(dir);
+}
+
 /* Look at the lease that is there: 0 if it is out of the way now. */
 static int judge(const struct lease *l, const char *directory,
                  const struct lease_holder *self, struct mlb_error *err)
@@ -181,6 +203,8 @@ static int judge(const struct lease *l, const char *directory,
     /* It is linked when it is written: a torn one is of a machine that
      * crashed. */
     bool over = !json_is_object(holder) || is_over(holder, self);
+    if (over)
+        clean_after(directory, holder);
     int rc = over ? take_away(l->path, directory, text, err)
                   : refuse(l->path, holder, self, err);
     json_decref(holder);

@@ -76,24 +76,44 @@ int place_temporary(const char *directory, char *out, size_t size,
     return 0;
 }
 
-bool place_is_dead(const char *name)
+/* Who writes the file of that name; host is in name, boot in boot. */
+static bool parse_temporary(const char *name, struct place_writer *w,
+                            char boot[BOOT_BYTES + 1])
 {
-    long pid;
-    unsigned long long start;
-    char boot[BOOT_BYTES + 1] = "";
     int end = 0;
 
     if (strncmp(name, TEMPORARY, strlen(TEMPORARY)) != 0)
         return false;
     name += strlen(TEMPORARY);
-    if (sscanf(name, "%ld.%llu.%*u.%8[0-9a-f].%n", &pid, &start, boot,
-               &end) != 3 || end == 0 || pid <= 0)
+    if (sscanf(name, "%lld.%llu.%*u.%8[0-9a-f].%n", &w->pid, &w->start, boot,
+               &end) != 3 || end == 0 || w->pid <= 0)
         return false;
-    if (strcmp(name + end, process_host()) != 0)
+    w->boot = boot;
+    w->host = name + end;
+    return true;
+}
+
+bool place_is_dead(const char *name)
+{
+    struct place_writer w;
+    char boot[BOOT_BYTES + 1] = "";
+
+    if (!parse_temporary(name, &w, boot) ||
+        strcmp(w.host, process_host()) != 0)
         return false;
     if (strncmp(boot, process_boot_id(), BOOT_BYTES) != 0)
         return true;
-    return process_start_time((pid_t)pid) != start;
+    return process_start_time((pid_t)w.pid) != w.start;
+}
+
+bool place_is_of(const char *name, const struct place_writer *writer)
+{
+    struct place_writer w;
+    char boot[BOOT_BYTES + 1] = "";
+
+    return parse_temporary(name, &w, boot) && w.pid == writer->pid &&
+           w.start == writer->start && strcmp(w.host, writer->host) == 0 &&
+           strncmp(boot, writer->boot, BOOT_BYTES) == 0;
 }
 
 void place_clean(const char *directory)

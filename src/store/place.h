@@ -28,6 +28,14 @@ int place_temporary(const char *directory, char *out, size_t size,
  * more? Those of other hosts are never called dead: nobody here can tell. */
 bool place_is_dead(const char *name);
 
+/* Is name a temporary of that process? boot: its host's boot id. */
+struct place_writer {
+    long long pid;
+    unsigned long long start;
+    const char *boot, *host;
+};
+bool place_is_of(const char *name, const struct place_writer *writer);
+
 /* Remove the temporary files of dead writers in directory. What cannot be
  * removed stays: the next one may have more luck. */
 void place_clean(const char *directory);

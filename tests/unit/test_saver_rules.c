@@ -6,6 +6,7 @@
 
 #include <sys/resource.h>
 
+#include "store/place.h"
 
 /* More metrics than a reader takes are refused, not lost with the rest. */
 static void metrics_have_a_limit(void **state)
@@ -88,6 +89,38 @@ static void directories_need_no_slots(void **state)
     }
 }
 
+/* What a writer on another host left, when a later attempt takes over. */
+static void leftovers_of_another_host_go(void **state)
+{
+    struct lease_holder there = { "there", "digits.1", 1 };
+    struct lease_holder here = { process_host(), "digits.1", 2 };
+    struct mlb_saver_options o = { .directory = *state };
+    struct mlb_error err = { 0 };
+    char path[4096];
+    pid_t child = fork();
+
+    if (child == 0) {
+        saver_open_on(&o, &there, &err);
+        for (int i = 0; i < 3; i++) {
+            place_temporary(*state, path, sizeof(path), &err);
+            /* The last one is of a third host. */
+            strcpy(strrchr(path, '.'), i < 2 ? ".there" : ".elsewhere");
+            if (i == 1)
+                mkdir(path, 0700);
+            else
+                write_file(path, "half of a checkpoint");
+        }
+        raise(SIGKILL);
+    }
+    waitpid(child, NULL, 0);
+    assert_int_equal(count_files(*state), 4);
+    struct mlb_saver *s = saver_open_on(&o, &here, &err);
+    if (!s)
+        fail_msg("%s", err.text);
+    assert_int_equal(count_files(*state), 2);    /* the third's, the lease */
+    mlb_saver_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -95,6 +128,7 @@ int main(void)
         IN_DIRECTORY(a_metric_has_a_name),
         IN_DIRECTORY(no_rank_dies_of_a_limit),
         IN_DIRECTORY(directories_need_no_slots),
+        IN_DIRECTORY(leftovers_of_another_host_go),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
