@@ -106,6 +106,36 @@ int checkpoint_steps(const char *directory, uint64_t **steps, size_t *count,
     return rc;
 }
 
+/* Does the disk refuse to give a byte of the file? */
+static bool is_bad_file(int directory, const char *name)
+{
+    unsigned char part[65536];
+    uint64_t at = 0;
+    int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0)
+        return false;
+    while (place_pread(fd, part, sizeof(part), at) == 0)
+        at += sizeof(part);
+    bool bad = errno == EIO;
+    close(fd);
+    return bad;
+}
+
+bool checkpoint_is_bad(const char *path)
+{
+    DIR *dir = opendir(path);
+    bool bad = false;
+
+    if (!dir)
+        return is_bad_file(AT_FDCWD, path);
+    for (struct dirent *e; !bad && (e = readdir(dir));)
+        if (e->d_name[0] != '.')
+            bad = is_bad_file(dirfd(dir), e->d_name);
+    closedir(dir);
+    return bad;
+}
+
 /* What we put in a directory is files only. */
 static void remove_files(const char *path)
 {

@@ -42,6 +42,9 @@ int checkpoint_new_path(const char *directory, uint64_t step, bool nodes,
 /* Remove a checkpoint, or a directory of files; 0 also if there is none. */
 int checkpoint_remove(const char *path, struct mlb_error *err);
 
+/* Does reading some of its bytes fail with EIO, as bad sectors do? */
+bool checkpoint_is_bad(const char *path);
+
 /* What names a published file and all that is in it, as a string. */
 #define CHECKPOINT_IDENTITY 41
 void checkpoint_identity(const struct container *c, char *out);

@@ -54,7 +54,9 @@ static int open_node(struct mlb_checkpoint_reader *r, unsigned node,
     if (!identity || strcmp(identity, is) != 0)
         return mlb_error_set(err, MLB_ERR_BAD_INPUT,
                              "%s is of another save", path);
-    if (read_number(c, CHECKPOINT_NODE, &number, err) < 0 || number != node)
+    if (read_number(c, CHECKPOINT_NODE, &number, err) < 0)
+        return mlb_error_prefix(err, "%s", path);
+    if (number != node)
         return mlb_error_set(err, MLB_ERR_BAD_INPUT,
                              "%s is of another node", path);
     return 0;

@@ -145,7 +145,9 @@ static bool is_damaged(const char *path, uint64_t step)
         why.code = MLB_ERR_BAD_INPUT;
     }
     mlb_checkpoint_close(r);
-    return damaged && why.code == MLB_ERR_BAD_INPUT;
+    /* What fails for want of memory or of a permission may be sound. */
+    return damaged && (why.code == MLB_ERR_BAD_INPUT ||
+                       (why.code == MLB_ERR_IO && checkpoint_is_bad(path)));
 }
 
 /* A damaged checkpoint of the step that is about to be saved again (its

@@ -6,6 +6,7 @@
 
 #include <sys/resource.h>
 
+#include "store/fault.h"
 #include "store/place.h"
 
 /* More metrics than a reader takes are refused, not lost with the rest. */
@@ -121,6 +122,47 @@ static void leftovers_of_another_host_go(void **state)
     mlb_saver_close(s);
 }
 
+/* Sectors that cannot be read are damage as any other: the step can be
+ * saved again. But what could not be read just once stays. */
+static void bad_sectors_are_damage(void **state)
+{
+    for (int nodes = 0; nodes < 2; nodes++) {
+        struct job job = { .directory = *state, .nodes = nodes };
+        const char *aside = in(state, nodes ? "step-000000000001.d.damaged"
+                                            : "step-000000000001.h5.damaged");
+        struct mlb_error err = { 0 };
+        char faults[2048] = "";
+        struct mlb_saver *s = open_it_as(NULL, &job, &err);
+        assert_ok(save_all(s, NULL, 1, false, &err), err);
+        for (int i = 1; i <= 40; i++) {
+            snprintf(faults, sizeof(faults), "read:%d:EIO", i);
+            setenv("MLB_FAULTS", faults, 1);
+            fault_reset();
+            assert_int_equal(save_all(s, NULL, 1, false, &err), -1);
+            assert_true(access(aside, F_OK) < 0);
+        }
+        assert_has(err.text, "published already");
+        faults[0] = '\0';
+        for (int i = 15; i <= 30; i++)
+            snprintf(faults + strlen(faults), sizeof(faults) - strlen(faults),
+                     "read:%d:EIO%s", i, i < 30 ? "," : "");
+        setenv("MLB_FAULTS", faults, 1);
+        fault_reset();
+        int rc = save_all(s, NULL, 1, false, &err);
+        unsetenv("MLB_FAULTS");
+        fault_reset();
+        assert_true(access(aside, F_OK) == 0);
+        if (rc < 0)
+            assert_ok(save_all(s, NULL, 1, false, &err), err);
+        mlb_saver_close(s);
+        struct mlb_checkpoint_reader *r = latest(*state, NULL);
+        assert_saved(r, 1, 1);
+        assert_int_equal(checkpoint_remove(mlb_checkpoint_path(r), NULL), 0);
+        mlb_checkpoint_close(r);
+        assert_int_equal(checkpoint_remove(aside, NULL), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -129,6 +171,7 @@ int main(void)
         IN_DIRECTORY(no_rank_dies_of_a_limit),
         IN_DIRECTORY(directories_need_no_slots),
         IN_DIRECTORY(leftovers_of_another_host_go),
+        IN_DIRECTORY(bad_sectors_are_damage),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
