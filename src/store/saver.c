@@ -79,12 +79,20 @@ static void clean(const char *directory)
         closedir(dir);
 }
 
-/* Rank 0: be the only writer. */
+/* Rank 0, which makes all paths: be the only writer, and stay it wherever
+ * the program goes, or the other ranks are. */
 static int claim(struct mlb_saver *s, const struct lease_holder *self,
                  struct mlb_error *err)
 {
     if (place_mkdirs(s->directory, err) < 0)
         return -1;
+    char *full = realpath(s->directory, NULL);
+    if (!full)
+        return mlb_error_errno(err, MLB_ERR_IO, "%s", s->directory);
+    free(s->directory);
+    s->directory = full;
+    if (strlen(full) > PATH_MAX / 2)
+        return mlb_error_set(err, MLB_ERR_USAGE, "path too long: %s", full);
     s->lease = lease_take(s->directory, self, err);
     if (!s->lease)
         return mlb_error_prefix(err, "%s", s->directory);

@@ -90,6 +90,40 @@ static void directories_need_no_slots(void **state)
     }
 }
 
+static int save_elsewhere(const struct mlb_group *group, void *arg)
+{
+    struct job job = *(struct job *)arg;
+    struct mlb_error err = { 0 };
+
+    if (group->rank == 1)
+        must(chdir("/") == 0);
+    struct mlb_saver *s = open_it_as(group, &job, &err);
+    must(s && chdir("/tmp") == 0);
+    if (save_all(s, group, 1, false, &err) < 0) {
+        fprintf(stderr, "%s\n", err.text);
+        return 1;
+    }
+    mlb_saver_close(s);
+    return 0;
+}
+
+/* A relative path is rank 0's, as it was when the saver was opened. */
+static void directories_stay_where_they_are(void **state)
+{
+    struct job job = { .directory = "x/y" };
+
+    assert_int_equal(chdir(*state), 0);
+    for (job.nodes = 0; job.nodes < 2; job.nodes++) {
+        assert_int_equal(pipe_all(2, save_elsewhere, &job), 0);
+        assert_int_equal(count_files("x/y"), 1);
+        struct mlb_checkpoint_reader *r = latest("x/y", NULL);
+        assert_saved(r, 1, 2);
+        assert_int_equal(checkpoint_remove(mlb_checkpoint_path(r), NULL), 0);
+        mlb_checkpoint_close(r);
+    }
+    assert_int_equal(rmdir("x/y") | rmdir("x") | chdir("/"), 0);
+}
+
 /* What a writer on another host left, when a later attempt takes over. */
 static void leftovers_of_another_host_go(void **state)
 {
@@ -170,6 +204,7 @@ int main(void)
         IN_DIRECTORY(a_metric_has_a_name),
         IN_DIRECTORY(no_rank_dies_of_a_limit),
         IN_DIRECTORY(directories_need_no_slots),
+        IN_DIRECTORY(directories_stay_where_they_are),
         IN_DIRECTORY(leftovers_of_another_host_go),
         IN_DIRECTORY(bad_sectors_are_damage),
     };
