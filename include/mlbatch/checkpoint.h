@@ -90,7 +90,8 @@ void mlb_saver_options_init(struct mlb_saver_options *options);
 struct mlb_saver *mlb_saver_open(const struct mlb_saver_options *options,
                                  struct mlb_error *err);
 /* Waits for a save in the background (its outcome is lost: call
- * mlb_saver_wait before). NULL is fine. */
+ * mlb_saver_wait before). NULL is fine; in a child that was forked off it
+ * does nothing. */
 void mlb_saver_close(struct mlb_saver *saver);
 
 /* Begin a checkpoint of a step. One at a time; while one is being saved in

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "store/huge.h"
 #include "store/place.h"
@@ -151,6 +152,7 @@ static int copy_options(struct mlb_saver *s,
                         const struct mlb_saver_options *o,
                         struct mlb_error *err)
 {
+    s->pid = getpid();
     if (check_options(o, err) < 0)
         return -1;
     s->directory = strdup(o->directory);
@@ -202,7 +204,8 @@ struct mlb_saver *mlb_saver_open(const struct mlb_saver_options *options,
 
 void mlb_saver_close(struct mlb_saver *saver)
 {
-    if (!saver)
+    /* A child has no more than a copy: what is under way is its parent's. */
+    if (!saver || saver->pid != getpid())
         return;
     mlb_saver_wait(saver, NULL);
     if (saver->open)

@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include <jansson.h>
 
@@ -37,6 +38,7 @@ struct save;
 
 struct mlb_saver {
     struct exchange x;
+    pid_t pid;                           /* whose it is */
     char *directory, *metric;
     struct mlb_retention retention;      /* its metric is ours */
     int slots;

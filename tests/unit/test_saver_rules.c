@@ -90,6 +90,30 @@ static void directories_need_no_slots(void **state)
     }
 }
 
+/* As a child that runs its parent's handlers at exit does. */
+static void a_child_ends_no_save(void **state)
+{
+    struct job job = { .directory = *state };
+    struct mlb_error err = { 0 };
+    struct mlb_saver *s = open_it_as(NULL, &job, &err);
+    int status;
+
+    assert_ok(save_all(s, NULL, 1, true, &err), err);
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(10);               /* rather than to hang */
+        mlb_saver_close(s);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_ok(mlb_saver_wait(s, &err), err);
+    mlb_saver_close(s);
+    struct mlb_checkpoint_reader *r = latest(*state, NULL);
+    assert_saved(r, 1, 1);
+    mlb_checkpoint_close(r);
+}
+
 static int save_elsewhere(const struct mlb_group *group, void *arg)
 {
     struct job job = *(struct job *)arg;
@@ -204,6 +228,7 @@ int main(void)
         IN_DIRECTORY(a_metric_has_a_name),
         IN_DIRECTORY(no_rank_dies_of_a_limit),
         IN_DIRECTORY(directories_need_no_slots),
+        IN_DIRECTORY(a_child_ends_no_save),
         IN_DIRECTORY(directories_stay_where_they_are),
         IN_DIRECTORY(leftovers_of_another_host_go),
         IN_DIRECTORY(bad_sectors_are_damage),
