@@ -283,6 +283,34 @@ static int check_options(const struct import_options *o,
     return 0;
 }
 
+/* An option that would do nothing: a label left out is lost. */
+static int check_special(const struct import_format *format,
+                         const struct import_options *o,
+                         struct mlb_error *err)
+{
+    const struct {
+        const char *name;
+        unsigned option;
+        bool given;
+    } specials[] = {
+        { "label", IMPORT_LABEL, o->label },
+        { "shape", IMPORT_SHAPE, o->shape },
+        { "dtype", IMPORT_DTYPE, o->dtype },
+        { "length", IMPORT_LENGTH, o->length },
+        { "separator", IMPORT_SEPARATOR, o->separator },
+        { "whole-files", IMPORT_WHOLE_FILES, o->whole_files },
+        { "field", IMPORT_FIELDS, o->fields && o->fields[0] },
+    };
+
+    for (size_t i = 0; i < sizeof(specials) / sizeof(specials[0]); i++)
+        if (specials[i].given && !(format->options & specials[i].option))
+            return mlb_error_set(err, MLB_ERR_USAGE, "--%s means nothing to "
+                                 "format %s%s", specials[i].name,
+                                 format->name,
+                                 o->format ? "" : ", which the source is in");
+    return 0;
+}
+
 static int check_format(const struct import_format *format,
                         const struct import_options *o,
                         struct mlb_error *err)
@@ -294,7 +322,7 @@ static int check_format(const struct import_format *format,
         return mlb_error_set(err, MLB_ERR_BAD_INPUT, "%s is a directory, and "
                              "format %s takes a file", o->source,
                              format->name);
-    return 0;
+    return check_special(format, o, err);
 }
 
 int import_run(const struct import_options *options,

@@ -116,7 +116,11 @@ static int set_label_column(struct reading *r, const char *header,
     }
     for (; header; header = next_cell(header), r->label++) {
         char *name = copy_cell(header);
-        bool same = strcmp(name, label) == 0;
+        size_t n = strlen(name);
+        bool same = strcmp(name, label) == 0 ||
+                    (n >= 2 && name[0] == '"' && name[n - 1] == '"' &&
+                     n - 2 == strlen(label) &&
+                     memcmp(name + 1, label, n - 2) == 0);
         free(name);
         if (same)
             return 0;
@@ -250,11 +254,26 @@ static bool read_label(const char *p, struct label *label)
     return fills_cell(p, end);
 }
 
+/* What to do about a cell that is no number. */
+static const char *advice(const struct reading *r, size_t column,
+                          const char *cell)
+{
+    if (cell[0] == '"')
+        return " without quotes";
+    if (r->columns == 1 && strpbrk(cell, ";\t"))
+        return " (columns are separated by commas)";
+    if (r->has_label && column == r->label &&
+        isalpha((unsigned char)cell[0]))
+        return " (number the classes from 0 on)";
+    return "";
+}
+
 static void bad_cell(struct reading *r, size_t column, const char *p,
                      const char *expected)
 {
     char *found = copy_cell(p);
-    char *what = xasprintf("column %zu: expected %s", column + 1, expected);
+    char *what = xasprintf("column %zu: expected %s%s", column + 1, expected,
+                           advice(r, column, found));
 
     problem(r, what, found);
     free(what);
@@ -369,5 +388,6 @@ static void csv_end(struct importer *im)
 }
 
 const struct import_format import_csv = {
-    .name = "csv", .open = csv_begin, .next = csv_rows, .close = csv_end,
+    .name = "csv", .options = IMPORT_LABEL | IMPORT_SHAPE,
+    .open = csv_begin, .next = csv_rows, .close = csv_end,
 };

@@ -274,6 +274,7 @@ static void hdf5_close(struct importer *im)
 }
 
 const struct import_format import_hdf5 = {
-    .name = "hdf5", .open = hdf5_open, .next = hdf5_next, .skip = hdf5_skip,
+    .name = "hdf5", .options = IMPORT_FIELDS,
+    .open = hdf5_open, .next = hdf5_next, .skip = hdf5_skip,
     .close = hdf5_close,
 };

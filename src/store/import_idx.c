@@ -111,6 +111,10 @@ static int idx_open(struct importer *im, struct mlb_error *err)
     im->state = s;
     s->ends = true;
     if (files_is_dir(o->source)) {
+        if (o->label)
+            return mlb_error_set(err, MLB_ERR_USAGE, "the labels of a folder "
+                                 "are in it: name a file of pictures, or "
+                                 "leave --label out");
         if (add_folder(im, o->source, err) < 0)
             return -1;
     } else if (add_file(im, o->source, err) < 0 ||
@@ -121,6 +125,7 @@ static int idx_open(struct importer *im, struct mlb_error *err)
 }
 
 const struct import_format import_idx = {
-    .name = "idx", .folder = true, .open = idx_open, .next = streams_next,
+    .name = "idx", .folder = true, .options = IMPORT_LABEL,
+    .open = idx_open, .next = streams_next,
     .skip = streams_skip, .close = streams_close,
 };

@@ -251,7 +251,8 @@ static int npy_open(struct importer *im, struct mlb_error *err)
 }
 
 const struct import_format import_npy = {
-    .name = "npy", .open = npy_open, .next = streams_next,
+    .name = "npy", .options = IMPORT_LABEL,
+    .open = npy_open, .next = streams_next,
     .skip = streams_skip, .close = streams_close,
 };
 

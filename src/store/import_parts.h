@@ -21,11 +21,18 @@ enum {
 
 struct importer;
 
+/* Options that only some formats have. */
+enum {
+    IMPORT_LABEL = 1, IMPORT_SHAPE = 2, IMPORT_DTYPE = 4, IMPORT_LENGTH = 8,
+    IMPORT_SEPARATOR = 16, IMPORT_WHOLE_FILES = 32, IMPORT_FIELDS = 64,
+};
+
 /* A format. One callback table each, listed in import_guess.c. */
 struct import_format {
     const char *name;
     bool many;                    /* takes more than one source */
     bool folder;                  /* a source may be a folder */
+    unsigned options;             /* of those above */
     /* Set state, fields and sources. What is wrong goes to problems or err;
      * with problems it may return 0. */
     int (*open)(struct importer *im, struct mlb_error *err);

@@ -166,6 +166,6 @@ static void text_close(struct importer *im)
 }
 
 const struct import_format import_text = {
-    .name = "text", .many = true, .folder = true, .open = text_open,
-    .next = text_next, .close = text_close,
+    .name = "text", .many = true, .folder = true, .options = IMPORT_WHOLE_FILES,
+    .open = text_open, .next = text_next, .close = text_close,
 };

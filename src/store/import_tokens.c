@@ -70,6 +70,11 @@ static int set_type(struct importer *im, struct reading *r,
         if (r->array.rank != 1 || !is_whole(r->array.dtype))
             return mlb_error_set(err, MLB_ERR_BAD_INPUT, "%s: token ids are "
                                  "one axis of whole numbers", o->source);
+        if (o->dtype && o->dtype != r->array.dtype)
+            return mlb_error_set(err, MLB_ERR_USAGE, "the tokens in %s are "
+                                 "%s, not %s", o->source,
+                                 mlb_dtype_name(r->array.dtype),
+                                 mlb_dtype_name(o->dtype));
     } else if (o->dtype != MLB_U16 && o->dtype != MLB_U32) {
         return mlb_error_set(err, MLB_ERR_USAGE, "say by --dtype=u16 or "
                              "--dtype=u32 what the tokens in %s are",
@@ -89,7 +94,8 @@ static int tokens_open(struct importer *im, struct mlb_error *err)
     im->state = r;
     if (!o->length == !o->separator)
         return mlb_error_set(err, MLB_ERR_USAGE, "how are tokens cut into "
-                             "rows: say --length=N or --separator=ID");
+                             "rows: say --length=N or --separator=ID%s",
+                             o->length ? ", not both" : "");
     if (import_add_source(im, o->source, err) < 0 ||
         set_type(im, r, err) < 0)
         return -1;
@@ -233,6 +239,8 @@ static void tokens_close(struct importer *im)
 }
 
 const struct import_format import_tokens = {
-    .name = "tokens", .open = tokens_open, .next = tokens_next,
-    .skip = tokens_skip, .close = tokens_close,
+    .name = "tokens",
+    .options = IMPORT_DTYPE | IMPORT_LENGTH | IMPORT_SEPARATOR,
+    .open = tokens_open, .next = tokens_next, .skip = tokens_skip,
+    .close = tokens_close,
 };

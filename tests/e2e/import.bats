@@ -226,8 +226,29 @@ P
     [[ "$output" == *"webdataset"* ]]
     run mlbatch dataset import none bad.csv --dtype=f32
     [ "$status" -eq 2 ]
+    run mlbatch dataset import none bad.csv --dtype=u16
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"--dtype means nothing to format csv"* ]]
     printf '1,2\n' > good.csv
     run bash -c 'ulimit -f 1 && exec mlbatch dataset import none good.csv'
     [ "$status" -ne 0 ]
     is_nowhere none
+}
+
+@test "$SCHED: a label that would be left out is refused, advice given" {
+    /usr/bin/python3 -c 'import numpy as np
+np.savez("a.npz", x=np.eye(3), y=np.arange(3))'
+    run mlbatch dataset import none a.npz --label=y
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"--label means nothing to format npz"* ]]
+    printf 'a,label\n1,cat\n' > words.csv
+    run mlbatch dataset import none words.csv --label=label
+    [ "$status" -eq 3 ]
+    [[ "$output" == *'(number the classes from 0 on), found "cat"'* ]]
+    printf 'a;b\n1;2\n' > other.csv
+    run mlbatch dataset import none other.csv
+    [[ "$output" == *"(columns are separated by commas)"* ]]
+    is_nowhere none
+    printf '"a","label"\n1,2\n' > quoted.csv
+    mlbatch dataset import quoted quoted.csv --label=label
 }
