@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/files.h"
 #include "base/json.h"
 #include "base/units.h"
 #include "cmd/store_dataset.h"
@@ -152,7 +153,8 @@ static const struct argp_option rm_options[] = {
     { 0 },
 };
 
-/* The versions that a user's word means: NAME alone only if it is clear. */
+/* The versions that a user's word means: NAME alone only if it is clear. 1:
+ * there are none, only what an import left. */
 static int find_versions(const struct store_context *context,
                          const struct arguments *a, char **name,
                          struct mlb_strings *versions, struct mlb_error *err)
@@ -178,10 +180,13 @@ static int find_versions(const struct store_context *context,
     if (resolve_versions(context->store, word, versions, err) < 0)
         return -1;
     if (versions->count == 0) {
-        path = store_dataset_find(context, word, err);
-        free(path);
-        return path ? mlb_error_set(err, MLB_ERR_NOT_FOUND,
-                                    "no data set %s", word) : -1;
+        char *directory = xasprintf("%s/datasets/%s", context->store, word);
+        bool unfinished = files_is_dir(directory);
+        free(directory);
+        if (unfinished)
+            return 1;
+        free(store_dataset_find(context, word, err));
+        return -1;
     }
     if (versions->count > 1 && !a->all)
         return mlb_error_set(err, MLB_ERR_USAGE, "%s has %zu versions: say "
@@ -238,18 +243,42 @@ static int confirm(const struct store_context *context, const char *name,
     return rc;
 }
 
+static int remove_unfinished(const struct store_context *context,
+                             const struct arguments *a, const char *name,
+                             struct mlb_error *err)
+{
+    char *question = xasprintf("Remove what an import of %s that is not done "
+                               "left?", name);
+    int rc = a->yes ? 0 : store_confirm(question, err);
+
+    if (rc == 0 && !retire_unfinished(context->store, name))
+        rc = mlb_error_set(err, MLB_ERR_FAILED, "an import of %s runs, or "
+                           "was cut off on another host: not removed", name);
+    if (rc == 0 && context->json)
+        store_print_json(json_pack("{s:o, s:[], s:n}", "name",
+                                   json_text(name), "removed", "latest"), 1);
+    else if (rc == 0)
+        printf("removed what an import of %s left\n", name);
+    free(question);
+    return rc;
+}
+
 static int remove_versions(const struct store_context *context,
                            const struct arguments *a, struct mlb_error *err)
 {
     struct mlb_strings versions = MLB_STRINGS_INIT;
-    char *name = NULL, *latest = NULL;
+    char *name = NULL, *latest = NULL, *before = NULL;
     int rc = find_versions(context, a, &name, &versions, err);
 
+    if (rc > 0) {
+        rc = remove_unfinished(context, a, name, err);
+        goto out;
+    }
     if (rc == 0 && !a->force)
         rc = check_tags(context, name, &versions, err);
     if (rc == 0 && !a->yes)
         rc = confirm(context, name, &versions, err);
-    char *before = rc == 0 ? tagged(context, name, RESOLVE_LATEST) : NULL;
+    before = rc == 0 ? tagged(context, name, RESOLVE_LATEST) : NULL;
     for (size_t i = 0; rc == 0 && i < versions.count; i++) {
         rc = retire_version(context->store, name, versions.items[i], err);
         if (rc == 0 && !context->json)
@@ -263,6 +292,7 @@ static int remove_versions(const struct store_context *context,
             store_strings_json(&versions), "latest", json_text(latest)), 1);
     else if (latest && before && strcmp(latest, before) != 0)
         printf("%s:latest is %s now\n", name, latest);
+out:
     free(before);
     free(latest);
     free(name);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/files.h"
@@ -184,6 +185,17 @@ static void unknown_name(const char *store, const char *name,
     strings_clear(&names);
 }
 
+/* An import that is not done: a directory without a version. */
+static bool is_unfinished(const char *store, const char *name)
+{
+    struct mlb_strings versions = MLB_STRINGS_INIT;
+    bool is = resolve_versions(store, name, &versions, NULL) == 0 &&
+              versions.count == 0;
+
+    strings_clear(&versions);
+    return is;
+}
+
 /* The version meant by what is after the ':'; caller frees. */
 static char *find_version(const char *store, const char *name,
                           const char *word, struct mlb_error *err)
@@ -192,7 +204,12 @@ static char *find_version(const char *store, const char *name,
     char *version = resolve_is_version(word)
                         ? xstrdup(word) : read_tag(store, name, word, &why);
 
-    if (!version && why.code == MLB_ERR_NOT_FOUND)
+    if (!version && why.code == MLB_ERR_NOT_FOUND &&
+        is_unfinished(store, name))
+        mlb_error_set(err, MLB_ERR_NOT_FOUND, "data set %s has no version: "
+                      "its import is not done (if it was cut off, the same "
+                      "command goes on with it)", name);
+    else if (!version && why.code == MLB_ERR_NOT_FOUND)
         unknown_tag(store, name, word, err);
     else if (!version && err)
         *err = why;
@@ -207,14 +224,18 @@ char *resolve_dataset(const char *store, const char *reference,
     const char *word = reference[n] ? reference + n + 1 : RESOLVE_LATEST;
     char *directory = xasprintf("%s/datasets/%s", store, name);
     char *version = NULL, *path = NULL;
+    struct stat st;
 
     if (!resolve_name_ok(name) || !resolve_name_ok(word)) {
         mlb_error_set(err, MLB_ERR_USAGE, "not a data set: \"%s\" (NAME, "
                       "NAME:VERSION or NAME:TAG)", reference);
         goto out;
     }
-    if (!files_is_dir(directory)) {
-        unknown_name(store, name, err);
+    if (stat(directory, &st) < 0) {
+        if (errno == ENOENT || errno == ENOTDIR)
+            unknown_name(store, name, err);
+        else
+            mlb_error_errno(err, MLB_ERR_IO, "cannot read %s", directory);
         goto out;
     }
     version = find_version(store, name, word, err);

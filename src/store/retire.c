@@ -15,6 +15,7 @@
 #include "store/place.h"
 #include "store/resolve.h"
 #include "store/retire.h"
+#include "store/version_parts.h"
 
 static bool is_newer(const struct timespec *a, const struct timespec *b)
 {
@@ -69,6 +70,18 @@ static int drop_tags(const char *store, const char *name,
     return rc;
 }
 
+/* A temporary of a dead process, or what stands beside one? */
+static bool is_left(const char *name)
+{
+    size_t n = strlen(name), m = strlen(VERSION_KEY);
+    bool is_key = n > m && strcmp(name + n - m, VERSION_KEY) == 0;
+    char *temporary = xstrndup(name, is_key ? n - m : n);
+    bool is = place_is_dead(temporary);
+
+    free(temporary);
+    return is;
+}
+
 /* Remove what dead writers and removers left in a data set's directory. */
 static void clean(const char *directory)
 {
@@ -77,7 +90,7 @@ static void clean(const char *directory)
     files_list(directory, &names, NULL);
     for (size_t i = 0; i < names.count; i++) {
         char *path = xasprintf("%s/%s", directory, names.items[i]);
-        if (place_is_dead(names.items[i]))
+        if (is_left(names.items[i]))
             files_remove_tree(path, NULL);
         free(path);
     }
@@ -121,4 +134,15 @@ out:
     free(path);
     free(directory);
     return rc;
+}
+
+bool retire_unfinished(const char *store, const char *name)
+{
+    char *directory = xasprintf("%s/datasets/%s", store, name);
+
+    clean(directory);
+    drop_directory(directory);
+    bool gone = !files_is_dir(directory);
+    free(directory);
+    return gone;
 }

@@ -3,6 +3,8 @@
 #ifndef STORE_RETIRE_H
 #define STORE_RETIRE_H
 
+#include <stdbool.h>
+
 #include "mlbatch/error.h"
 
 /* Let go of a version: its tags first (latest goes to the newest of those
@@ -12,6 +14,10 @@
  * removed, too. */
 int retire_version(const char *store, const char *name, const char *version,
                    struct mlb_error *err);
+
+/* Remove what imports that were cut off left of a data set without a
+ * version. False: something stays, as one runs, or did on another host. */
+bool retire_unfinished(const char *store, const char *name);
 
 /* The version of a data set that was published last, but for one (or NULL).
  * Caller frees; NULL if there is none. */

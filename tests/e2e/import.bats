@@ -235,6 +235,31 @@ P
     is_nowhere none
 }
 
+@test "$SCHED: what a cut-off import left is told and can be removed" {
+    mkdir -p "$MLBATCH_STORE/datasets/cut"
+    cd "$MLBATCH_STORE/datasets/cut"
+    # A temporary's name says process, its start, boot and host; this host
+    # has been started again since.
+    local host
+    host=$(uname -n)
+    local left=.mlb-tmp.1.1.0.00000000.${host%%.*}
+    mkdir "$left"
+    touch "$left/shard-00000.h5" "$left.key"
+    run mlbatch dataset show cut
+    [ "$status" -eq 6 ]
+    [[ "$output" == *"has no version: its import is not done"* ]]
+    run mlbatch dataset rm cut < /dev/null
+    [ "$status" -eq 2 ] && [ -e "$left" ]
+    run mlbatch dataset rm cut --yes
+    [ "$status" -eq 0 ]
+    is_nowhere cut
+    # One of another host may run.
+    mkdir -p "$MLBATCH_STORE/datasets/cut/.mlb-tmp.1.1.0.00000000.else.where"
+    run mlbatch dataset rm cut --yes
+    [ "$status" -eq 1 ]
+    ! is_nowhere cut
+}
+
 @test "$SCHED: a label that would be left out is refused, advice given" {
     /usr/bin/python3 -c 'import numpy as np
 np.savez("a.npz", x=np.eye(3), y=np.arange(3))'
