@@ -233,7 +233,8 @@ int files_mkdirs(const char *path, struct mlb_error *err)
         if (*p != '/')
             continue;
         *p = '\0';
-        if (mkdir(copy, 0700) < 0 && errno != EEXIST && !files_is_dir(copy))
+        /* The reason is that of the first that is missing. */
+        if (!files_is_dir(copy) && mkdir(copy, 0700) < 0 && errno != EEXIST)
             rc = -1;
         *p = '/';
     }

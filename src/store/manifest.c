@@ -163,10 +163,12 @@ static int load(struct manifest *m, const char *path, struct mlb_error *err)
     json_error_t problem;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return mlb_error_set(err, MLB_ERR_NOT_FOUND, "no such file: the "
+                             "directory of a version has one (\"mlbatch "
+                             "dataset show\" tells where that is)");
     if (fd < 0)
-        return mlb_error_errno(err, errno == ENOENT || errno == ENOTDIR
-                                        ? MLB_ERR_NOT_FOUND : MLB_ERR_IO,
-                               "cannot open");
+        return mlb_error_errno(err, MLB_ERR_IO, "cannot open");
     if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
         st.st_size > MAX_BYTES) {
         close(fd);

@@ -44,6 +44,9 @@ static int fail(const struct npz *z, struct mlb_error *err)
 {
     const char *why = archive_error_string(z->archive);
 
+    /* What take() failed with says where already. */
+    if (why && archive_errno(z->archive) == EIO)
+        return mlb_error_set(err, MLB_ERR_IO, "%s", why);
     return mlb_error_set(err, MLB_ERR_IO, "cannot write %s: %s",
                          z->target->path, why ? why : "no reason given");
 }

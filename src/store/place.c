@@ -49,7 +49,7 @@ int place_mkdirs(const char *path, struct mlb_error *err)
             continue;
         memcpy(part, path, i);
         part[i] = '\0';
-        if (mkdir(part, 0700) < 0 && errno != EEXIST && !files_is_dir(part))
+        if (!files_is_dir(part) && mkdir(part, 0700) < 0 && errno != EEXIST)
             return mlb_error_errno(err, MLB_ERR_IO,
                                    "cannot make directory %s", part);
     }
