@@ -113,10 +113,11 @@ int store_checkpoint_list(struct store_context *context, int argc,
     argp_parse(&argp, argc, argv, 0, NULL, &w);
     const char *word = w.words.items[0];
     json_t *all = context->json ? json_array() : NULL;
-    if (store_place_find(context, word, &place, &err) == 0 && place.path)
-        mlb_error_set(&err, MLB_ERR_USAGE, "%s is a checkpoint (\"mlbatch "
-                      "checkpoint show\" shows it)", word);
-    if (err.code || print_list(place.directory, all, &err) < 0)
+    int rc = store_place_find(context, word, &place, &err);
+    if (rc == 0 && place.path)
+        rc = mlb_error_set(&err, MLB_ERR_USAGE, "%s is a checkpoint "
+                           "(\"mlbatch checkpoint show\" shows it)", word);
+    if (rc < 0 || print_list(place.directory, all, &err) < 0)
         code = store_fail(&err);
     else if (all)
         store_print_json(json_pack("{s:O}", "checkpoints", all), 1);

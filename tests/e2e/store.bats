@@ -198,6 +198,11 @@ damage() {
     [[ "$output" == *"in 2 files"*"t/bf16"*"bf16 [2, 3]"*ok* ]]
     [[ "$output" == *"rng"*state*ok* ]]
     mlbatch checkpoint verify r r.1:3
+    # A directory that is no run: by its name, too.
+    cp -r "$MLBATCH_STORE/runs/r.1/checkpoints" copy
+    run mlbatch checkpoint list copy
+    [ "$status" -eq 0 ]
+    [[ "${lines[1]}" == *" 4 "* ]]
     run mlbatch checkpoint show r:7
     [ "$status" -eq 6 ]
     local file=$MLBATCH_STORE/runs/r.1/checkpoints/step-000000000002.d/node-000.h5
