@@ -18,7 +18,7 @@
 #include "store/view.h"
 
 #define MAX_INFO (1 << 20)
-#define NAME_COLUMNS 32
+#define NAME_COLUMNS 32           /* at least */
 
 /* ---- show ---- */
 
@@ -29,6 +29,7 @@ struct showing {
     uint64_t done, total;
     json_t *tensors, *states;     /* NULL: to print */
     size_t damaged;
+    size_t columns;               /* of the longest name */
 };
 
 /* Read all of a tensor: is it as it was saved? */
@@ -46,9 +47,24 @@ static bool is_sound(struct showing *s, const struct mlb_tensor *t)
 }
 
 /* The width for printf, which counts bytes. */
-static int padded(const char *name)
+static int padded(const struct showing *s, const char *name)
 {
-    return NAME_COLUMNS + (int)(strlen(name) - store_columns(name));
+    return (int)(s->columns + strlen(name) - store_columns(name));
+}
+
+static void measure_names(struct showing *s)
+{
+    struct mlb_tensor t;
+    const char *name;
+    uint64_t length;
+
+    s->columns = NAME_COLUMNS;
+    for (int i = 0; mlb_checkpoint_tensor(s->reader, i, &t) == 0; i++)
+        if (store_columns(t.name) > s->columns)
+            s->columns = store_columns(t.name);
+    for (int i = 0; (name = mlb_checkpoint_state(s->reader, i, &length)); i++)
+        if (store_columns(name) > s->columns)
+            s->columns = store_columns(name);
 }
 
 static void show_tensor(struct showing *s, int i)
@@ -75,7 +91,7 @@ static void show_tensor(struct showing *s, int i)
     store_add_type(&type, t.dtype, t.rank, t.shape);
     units_add_size(&size, (long long)view_bytes(&t));
     store_progress_end(&s->progress);
-    printf("%-*s  %-20s  %10s  %6zu  %s\n", padded(t.name), t.name,
+    printf("%-*s  %-20s  %10s  %6zu  %s\n", padded(s, t.name), t.name,
            type.data, size.data, pieces, sound ? "ok" : "DAMAGED");
     text_clear(&size);
     text_clear(&type);
@@ -97,7 +113,7 @@ static void show_state(struct showing *s, const char *name, uint64_t length)
     }
     struct mlb_text size = MLB_TEXT_INIT;
     units_add_size(&size, (long long)length);
-    printf("%-*s  %-20s  %10s  %6s  %s\n", padded(name), name, "state",
+    printf("%-*s  %-20s  %10s  %6s  %s\n", padded(s, name), name, "state",
            size.data, "", sound ? "ok" : "DAMAGED");
     text_clear(&size);
 }
@@ -108,9 +124,10 @@ static void show_contents(struct showing *s)
     const char *name;
     uint64_t length;
 
+    measure_names(s);
     if (!s->tensors)
-        printf("%-*s  %-20s  %10s  %6s  %s\n", NAME_COLUMNS, "NAME", "TYPE",
-               "BYTES", "SHARDS", "DATA");
+        printf("%-*s  %-20s  %10s  %6s  %s\n", (int)s->columns, "NAME",
+               "TYPE", "BYTES", "SHARDS", "DATA");
     for (int i = 0; mlb_checkpoint_tensor(s->reader, i, &t) == 0; i++)
         s->total += view_bytes(&t);
     for (int i = 0; i < mlb_checkpoint_tensors(s->reader); i++)

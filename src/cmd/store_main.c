@@ -25,12 +25,14 @@
 
 #define DIRECT_BYTES 4096         /* aligned to this, O_DIRECT takes it */
 
-enum { KEY_STORE = 1001 };
+enum { KEY_STORE = 1001, KEY_SITE };
 
 static error_t parse_store(int key, char *arg, struct argp_state *state)
 {
     struct store_context *context = state->input;
 
+    if (key == KEY_SITE)
+        argp_error(state, "--site cannot be shortened here");
     if (key != KEY_STORE)
         return ARGP_ERR_UNKNOWN;
     context->store = arg;
@@ -54,6 +56,9 @@ static error_t parse_json(int key, char *arg, struct argp_state *state)
 static const struct argp_option store_options[] = {
     { .name = "store", .key = KEY_STORE, .arg = "DIR", .group = 90,
       .doc = "The store: data sets and runs" },
+    /* Read by `mlbatch`, which knows site files. */
+    { .name = "site", .key = KEY_SITE, .arg = "FILE", .group = 90,
+      .doc = "Read this site file after all others" },
     { 0 },
 };
 
