@@ -13,6 +13,7 @@
 #include "base/files.h"
 #include "store/import_parts.h"
 #include "store/resolve.h"
+#include "store/split.h"
 
 #define PROGRESS_STEPS 500        /* reports from begin to end, about */
 
@@ -197,6 +198,20 @@ static int copy_rows(struct importer *im, struct version_writer *w,
     return (int)n;
 }
 
+/* A share of few rows may be none, which a job would learn much later. */
+static void tell_empty_splits(const struct importer *im, uint64_t rows)
+{
+    const struct import_options *o = im->o;
+    struct split *splits = xcalloc(o->split_count + 1, sizeof(*splits));
+
+    if (split_cut(splits, o->splits, o->split_count, rows, o->seed, NULL) == 0)
+        for (size_t i = 0; i < o->split_count; i++)
+            if (split_rows(&splits[i]) == 0)
+                import_tell(im, "split %s has no rows: its share of %" PRIu64
+                            " is less than one", splits[i].name, rows);
+    free(splits);
+}
+
 static int import_rows(struct importer *im, const char *directory,
                        struct import_result *result, struct mlb_error *err)
 {
@@ -222,6 +237,7 @@ static int import_rows(struct importer *im, const char *directory,
         rc = -1;
     if (rc == 0) {
         result->rows = version_rows(w);
+        tell_empty_splits(im, result->rows);
         rc = version_finish(w, origin, result->version, &result->existed,
                             err);
         w = NULL;

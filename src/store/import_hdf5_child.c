@@ -293,7 +293,8 @@ static const char *describe(struct item *item)
         f->shape[i] = dims[i];
     f->dtype = (uint32_t)get_type(item->set, &item->type);
     if (!f->dtype)
-        return "its elements are no numbers of a kind that is known";
+        return "its elements are no numbers of a kind that is known (--field "
+               "names what is to be imported)";
     if (layout_array_bytes((enum mlb_dtype)f->dtype, rank - 1, f->shape + 1,
                            &item->row_bytes, NULL) < 0 ||
         item->row_bytes > IMPORT_MAX_ROW)

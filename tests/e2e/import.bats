@@ -274,6 +274,10 @@ np.savez("a.npz", x=np.eye(3), y=np.arange(3))'
     run mlbatch dataset import none other.csv
     [[ "$output" == *"(columns are separated by commas)"* ]]
     is_nowhere none
+    run --separate-stderr mlbatch dataset import few other.csv --format=text \
+        --split=train=0.9 --split=test=0.1
+    [ "$status" -eq 0 ]
+    [[ "$stderr" == *"split test has no rows: its share of 2 is "* ]]
     printf '"a","label"\n1,2\n' > quoted.csv
     mlbatch dataset import quoted quoted.csv --label=label
 }
