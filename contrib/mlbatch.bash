@@ -165,6 +165,8 @@ _mlbatch_offer_files()
     shift
     compopt -o filenames +o nospace 2> /dev/null
     while IFS= read -r file; do
+        # Hidden ones only if asked for.
+        [[ ${file##*/} != .* || ${start##*/} == .* ]] || continue
         if [ -d "$file" ] || [ $# = 0 ]; then
             COMPREPLY+=("$file")
             continue
@@ -236,7 +238,13 @@ _mlbatch_argument()
         'dataset verify') _mlbatch_offer_dataset ;;
         'dataset diff') [ "$2" -gt 1 ] || _mlbatch_offer_dataset ;;
         'checkpoint list' | 'checkpoint prune')
-            [ "$2" != 0 ] || _mlbatch_offer_store runs ;;
+            if [ "$2" != 0 ]; then
+                return
+            elif [[ $cur == */* ]]; then
+                _mlbatch_offer_files "$cur" /
+            else
+                _mlbatch_offer_store runs
+            fi ;;
         'checkpoint show' | 'checkpoint export')
             [ "$2" != 0 ] || _mlbatch_offer_checkpoint ;;
         'checkpoint verify') _mlbatch_offer_checkpoint ;;

@@ -32,6 +32,17 @@ static int keys(void (*help)(struct mlb_text *out))
     return 0;
 }
 
+/* "mlbatch dataset import --help" */
+static int subcommand_help(const struct cmd_row *row, char *word)
+{
+    char *name = xasprintf("mlbatch %s", row->name);
+    char *argv[] = { name, word, (char *)"--help", NULL };
+    int code = row->run(3, argv);
+
+    free(name);
+    return code;
+}
+
 static int command_help(const struct cmd_row *row)
 {
     char *page = xasprintf("mlbatch-%s", row->name);
@@ -68,6 +79,9 @@ int cmd_help(int argc, char **argv)
     for (const struct cmd_row *row = cmd_table; row->name; row++) {
         if (strcmp(row->name, argv[1]) != 0)
             continue;
+        if (argc > 2 && (row->run == cmd_dataset ||
+                         row->run == cmd_checkpoint))
+            return subcommand_help(row, argv[2]);
         if (row->run != cmd_help)
             return command_help(row);
         overview();

@@ -51,6 +51,12 @@ damage() {
 }
 
 @test "a word that is nearly right is answered with the right one" {
+    run mlbatch help dataset import
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"--whole-files"*"--site=FILE"* ]]
+    run mlbatch help dataset improt
+    [ "$status" -eq 2 ]
+    [[ "$output" == *'did you mean "import"?'* ]]
     run mlbatch dataset show pictres
     [ "$status" -eq 6 ]
     [[ "$output" == *"did you mean pictures?"* ]]
@@ -187,6 +193,14 @@ damage() {
     [ -z "$output" ]
 }
 
+@test "a full disk under an export is told once" {
+    run bash -c 'trap "" XFSZ; ulimit -f 0
+        exec mlbatch dataset export n --to=n.npz'
+    [ "$status" -eq 7 ]
+    [ "$(grep -o 'cannot write' <<< "$output" | wc -l)" -eq 1 ]
+    [ ! -e n.npz ]
+}
+
 @test "checkpoints of a run are listed, shown and verified" {
     run mlbatch checkpoint list r
     [ "$status" -eq 0 ]
@@ -282,6 +296,12 @@ complete_line() {
     [[ "$output" == *csv ]]
     run complete_line checkpoint show r.1 : ''
     [[ "$output" == *1*2*3*4* ]]
+    mkdir -p some
+    touch some/.mlb-slot-0.h5 some/step-000000000001.h5
+    run complete_line checkpoint show some/
+    [ "$output" = some/step-000000000001.h5 ]
+    run complete_line checkpoint list ./so
+    [ "$output" = ./some ]
     run complete_line checkpoint prune --ke
     [[ "$output" == *--keep=*--keep-every=* ]]
 }
