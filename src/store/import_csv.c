@@ -237,6 +237,7 @@ static int csv_begin(struct importer *im, struct mlb_error *err)
     return rc > 0 ? begin(r, line, err) : rc;
 }
 
+/* "1e300" is no label: as f32 it would silently become infinite. */
 static bool read_label(const char *p, struct label *label)
 {
     char *end;
@@ -250,8 +251,12 @@ static bool read_label(const char *p, struct label *label)
     } else if (label->whole < INT32_MIN || label->whole > INT32_MAX) {
         label->type = MLB_I64;
     }
+    errno = 0;
     label->value = strtod(p, &end);
-    return fills_cell(p, end);
+    bool too_large = errno == ERANGE ? isinf(label->value) != 0
+                                     : isfinite(label->value) &&
+                                           isinf((float)label->value);
+    return fills_cell(p, end) && !too_large;
 }
 
 /* What to do about a cell that is no number. */
@@ -293,7 +298,8 @@ static int parse_row(struct reading *r, const char *line, float *x,
         if (r->has_label && column == r->label) {
             if (read_label(p, label))
                 continue;
-            bad_cell(r, column, p, "a number");
+            bad_cell(r, column, p, is_number(p) ? "a number that fits f32"
+                                                : "a number");
             return -1;
         }
         errno = 0;

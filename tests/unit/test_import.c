@@ -224,7 +224,11 @@ static void bad_rows_are_named_with_their_line(void **state)
         "bad.csv:5: column 3: expected a number, found \"\"",
         "bad.csv:6: expected 3 columns, found 4",
         "bad.csv:7: column 1: expected a number that fits f32, found \"1e99\"",
-        "bad.csv:8: column 3: expected a number, found \"0 0\"", NULL
+        "bad.csv:8: column 3: expected a number, found \"0 0\"",
+        "bad.csv:9: column 3: expected a number that fits f32, found \"1e39\"",
+        "bad.csv:10: column 3: expected a number that fits f32, found "
+        "\"-1e999\"",
+        NULL
     };
     static const char *const first[] = {
         "bad.csv:1: column 2: expected a number, found \"b\"", NULL
@@ -234,7 +238,8 @@ static void bad_rows_are_named_with_their_line(void **state)
 
     assert_problems(state,
                     "1,2,3\n1,2\n1,2,3\n1, x y ,3\n1,2,\n1,2,3,4\n"
-                    "1e99,2,3\n1,2,0 0\n", "last", rows);
+                    "1e99,2,3\n1,2,0 0\n1,2,1e39\n1,2,-1e999\n1,2,-inf\n",
+                    "last", rows);
     assert_problems(state, "1,b\n2,3\n", NULL, first);
     assert_problems(state, "", NULL, nothing);
     assert_problems(state, "\n \na,b\n", NULL, nothing);
