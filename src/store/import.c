@@ -42,9 +42,9 @@ static int look_at(const char *path, struct stat *st, struct mlb_error *err)
     return 0;
 }
 
-static int64_t modified_at(const struct stat *st)
+static int64_t nanoseconds(const struct timespec *t)
 {
-    return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+    return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
 }
 
 int import_add_source(struct importer *im, const char *path,
@@ -61,7 +61,8 @@ int import_add_source(struct importer *im, const char *path,
     }
     im->sources[im->source_count++] = (struct import_source){
         .path = xstrdup(path), .bytes = (uint64_t)st.st_size,
-        .modified = modified_at(&st),
+        .modified = nanoseconds(&st.st_mtim),
+        .changed = nanoseconds(&st.st_ctim),
     };
     im->total += (uint64_t)st.st_size;
     return 0;
@@ -127,7 +128,8 @@ static int check_unchanged(const struct importer *im, struct mlb_error *err)
         if (look_at(s->path, &st, err) < 0)
             return -1;
         if ((uint64_t)st.st_size != s->bytes ||
-            modified_at(&st) != s->modified)
+            nanoseconds(&st.st_mtim) != s->modified ||
+            nanoseconds(&st.st_ctim) != s->changed)
             return mlb_error_set(err, MLB_ERR_BAD_INPUT, "%s changed while "
                                  "it was read, import again", s->path);
     }

@@ -74,7 +74,7 @@ static json_t *fields_json(const struct importer *im)
     return all;
 }
 
-/* One number for all sources: path, size and time of each. */
+/* One number for all sources: path, size and times of each. */
 static void add_sources(const struct importer *im, json_t *to)
 {
     XXH3_state_t *state = XXH3_createState();
@@ -86,8 +86,8 @@ static void add_sources(const struct importer *im, json_t *to)
         const struct import_source *s = &im->sources[i];
         char *path = files_absolute(s->path);
         text_clear(&t);
-        text_addf(&t, "%s\n%" PRIu64 " %" PRId64 "\n", path, s->bytes,
-                  s->modified);
+        text_addf(&t, "%s\n%" PRIu64 " %" PRId64 " %" PRId64 "\n", path,
+                  s->bytes, s->modified, s->changed);
         XXH3_128bits_update(state, t.data, t.length);
         free(path);
     }
@@ -117,6 +117,11 @@ char *import_key(const struct importer *im)
     return key;
 }
 
+/* The work tree may be a stranger's, unpacked from an archive: what its
+ * settings and hooks name must not be run. */
+#define GIT "git", "--no-optional-locks", "-c", "core.hooksPath=/dev/null", \
+            "-c", "core.fsmonitor="
+
 /* What git says in a directory; false if it failed. */
 static bool ask_git(const char *directory, char *const *argv,
                     struct mlb_text *out, int *status)
@@ -124,19 +129,43 @@ static bool ask_git(const char *directory, char *const *argv,
     struct mlb_text errors = MLB_TEXT_INIT;
     const struct process_call call = { .argv = argv, .directory = directory,
                                        .out = out, .errors = &errors,
-                                       .limit = 4096 };
+                                       .limit = (size_t)64 << 10 };
     int rc = process_run(&call, status, NULL);
 
     text_clear(&errors);
     return rc == 0 && WIFEXITED(*status);
 }
 
+/* Does the work tree's own configuration have programs that git would run
+ * to compare files? Those cannot be turned off one and all. */
+static bool has_filters(const char *directory)
+{
+    char *const filters[] = { GIT, "config", "--show-scope", "--includes",
+                              "--name-only", "--get-regexp", "^filter[.]",
+                              NULL };
+    struct mlb_text names = MLB_TEXT_INIT;
+    int status = 0;
+    bool asked = ask_git(directory, filters, &names, &status);
+    /* 1: there are none. */
+    bool has = !asked || WEXITSTATUS(status) > 1;
+
+    for (const char *line = names.data; line && *line && !has;) {
+        has = strncmp(line, "local", 5) == 0 ||
+              strncmp(line, "worktree", 8) == 0;
+        line = strchr(line, '\n');
+        line = line ? line + 1 : NULL;
+    }
+    text_clear(&names);
+    return has;
+}
+
 /* The commit of the work tree that a file is in, NULL if it is in none. */
 static json_t *git_json(const char *path)
 {
-    char *const head[] = { "git", "rev-parse", "HEAD", NULL };
-    char *const differs[] = { "git", "diff", "--no-ext-diff", "--quiet",
-                              "HEAD", NULL };
+    char *const head[] = { GIT, "rev-parse", "HEAD", NULL };
+    char *const differs[] = { GIT, "diff", "--no-ext-diff", "--no-textconv",
+                              "--ignore-submodules=dirty", "--quiet", "HEAD",
+                              NULL };
     struct mlb_text commit = MLB_TEXT_INIT;
     char directory[PATH_MAX];
     json_t *made = NULL;
@@ -148,9 +177,12 @@ static json_t *git_json(const char *path)
     if (ask_git(directory, head, &commit, &status) &&
         WEXITSTATUS(status) == 0) {
         commit.data[strcspn(commit.data, "\n")] = '\0';
-        bool asked = ask_git(directory, differs, NULL, &status);
+        /* Not known is said as the worse of the two. */
+        bool clean = !has_filters(directory) &&
+                     ask_git(directory, differs, NULL, &status) &&
+                     WEXITSTATUS(status) == 0;
         made = json_pack("{s:o, s:b}", "commit", json_text(commit.data),
-                         "dirty", !asked || WEXITSTATUS(status) != 0);
+                         "dirty", !clean);
     }
     text_clear(&commit);
     return made;

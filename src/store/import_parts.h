@@ -47,6 +47,8 @@ struct import_source {
     char *path;                   /* as the user gave it */
     uint64_t bytes;
     int64_t modified;             /* ns */
+    int64_t changed;              /* ns; nobody can set that back, as cp -p
+                                   * and touch -r do with the other one */
 };
 
 struct importer {

@@ -281,3 +281,26 @@ np.savez("a.npz", x=np.eye(3), y=np.arange(3))'
     printf '"a","label"\n1,2\n' > quoted.csv
     mlbatch dataset import quoted quoted.csv --label=label
 }
+
+@test "$SCHED: nothing that a stranger's git repository names is run" {
+    mkdir -p repo/cat
+    echo a > repo/cat/a.txt
+    git -C repo init -q
+    git -C repo add .
+    git -C repo -c user.name=a -c user.email=a@b commit -qm a
+    printf '#!/bin/sh\ntouch "%s/ran"\ncat\n' "$PWD" > repo/.git/run
+    chmod +x repo/.git/run
+    cp repo/.git/run repo/.git/hooks/post-index-change
+    git -C repo config core.fsmonitor "$PWD/repo/.git/run"
+    run mlbatch dataset import one repo
+    [ "$status" -eq 0 ]
+    [ ! -e ran ]
+    git -C repo config filter.x.clean "$PWD/repo/.git/run"
+    echo '*.txt filter=x' > repo/.git/info/attributes
+    echo b > repo/cat/a.txt
+    run mlbatch dataset import one repo
+    [ "$status" -eq 0 ]
+    [ ! -e ran ]
+    run mlbatch dataset show one
+    [[ "$output" == *", with changes"* ]]
+}

@@ -305,6 +305,27 @@ static void another_source_begins_anew(void **state)
     free(left);
 }
 
+/* As cp -p leaves it: other content of the same size, and the old time. */
+static void another_source_of_the_same_time_begins_anew(void **state)
+{
+    struct import_options o;
+    struct import_result calm, again;
+    char *left = kill_in_the_middle(state, &o, &calm);
+    struct stat st;
+
+    assert_int_equal(stat(o.source, &st), 0);
+    const struct timespec times[] = { st.st_atim, st.st_mtim };
+    int fd = open(o.source, O_WRONLY);
+    assert_int_equal(pwrite(fd, "7", 1, 0), 1);
+    assert_int_equal(futimens(fd, times), 0);
+    close(fd);
+    said[0] = '\0';
+    import(&o, &again);
+    assert_string_equal(said, "");
+    assert_string_not_equal(calm.version, again.version);
+    free(left);
+}
+
 static void other_options_begin_anew(void **state)
 {
     struct import_options o;
@@ -329,6 +350,7 @@ int main(void)
         IN_DIRECTORY(killed_again_and_again_it_ends),
         IN_DIRECTORY(a_damaged_shard_is_written_again),
         IN_DIRECTORY(another_source_begins_anew),
+        IN_DIRECTORY(another_source_of_the_same_time_begins_anew),
         IN_DIRECTORY(other_options_begin_anew),
     };
 
