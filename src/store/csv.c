@@ -26,11 +26,9 @@ int csv_open(struct csv *c, const char *path, struct mlb_error *err)
         return mlb_error_set(err, MLB_ERR_BAD_INPUT, "%s is a directory",
                              path);
     c->size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
-    errno = ENOMEM;                       /* what zlib leaves unsaid */
-    c->file = gzopen(path, "re");
+    c->file = gzip_open(path, err);
     if (!c->file)
-        return mlb_error_errno(err, MLB_ERR_IO, "cannot read %s", path);
-    gzbuffer(c->file, FIRST_SIZE);
+        return -1;
     c->buffer_size = FIRST_SIZE;
     c->buffer = xmalloc(c->buffer_size);
     return 0;
@@ -38,8 +36,7 @@ int csv_open(struct csv *c, const char *path, struct mlb_error *err)
 
 void csv_close(struct csv *c)
 {
-    if (c->file)
-        gzclose_r(c->file);
+    gzip_close(c->file);
     free(c->buffer);
     *c = (struct csv){ 0 };
 }
@@ -60,16 +57,10 @@ static int fill(struct csv *c, struct mlb_error *err)
         c->buffer_size *= 2;
         c->buffer = xrealloc(c->buffer, c->buffer_size);
     }
-    int n = gzread(c->file, c->buffer + c->end,
-                   (unsigned)(c->buffer_size - 1 - c->end));
-    int problem = Z_OK;
-    const char *text = gzerror(c->file, &problem);
-    if (problem == Z_ERRNO)
-        return mlb_error_errno(err, MLB_ERR_IO, "cannot read %s", c->path);
-    /* Z_BUF_ERROR is all that tells that a gzip file ends too soon. */
-    if (n < 0 || problem == Z_BUF_ERROR)
-        return mlb_error_set(err, MLB_ERR_BAD_INPUT,
-                             "%s: damaged gzip file (%s)", c->path, text);
+    ssize_t n = gzip_read(c->file, c->buffer + c->end,
+                          c->buffer_size - 1 - c->end, err);
+    if (n < 0)
+        return -1;
     c->at_end = n == 0;
     c->end += (size_t)n;
     return 0;
@@ -109,7 +100,5 @@ int csv_next(struct csv *c, char **line, size_t *length,
 
 uint64_t csv_done(const struct csv *c)
 {
-    z_off_t at = gzoffset(c->file);
-
-    return at > 0 ? (uint64_t)at : 0;
+    return gzip_done(c->file);
 }

@@ -6,12 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <zlib.h>
-
 #include "mlbatch/error.h"
+#include "store/gzip.h"
 
 struct csv {
-    gzFile file;
+    struct gzip *file;
     const char *path;             /* the caller's */
     uint64_t line;                /* number of the last one given, from 1 */
     uint64_t size;                /* of the file, as it is on disk */

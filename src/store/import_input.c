@@ -3,31 +3,22 @@
  * that would run a program are left out. */
 #include "config.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <zlib.h>
 
 #include "base/text.h"
 #include "store/import_input.h"
 
 #define BUFFER ((size_t)256 << 10)
-#define MOST ((size_t)1 << 30)    /* zlib counts by int */
 
 int input_open(struct input *in, const char *path, struct mlb_error *err)
 {
     *in = (struct input){ .path = xstrdup(path) };
-    errno = ENOMEM;                       /* what zlib leaves unsaid */
-    in->file = gzopen(path, "re");
-    if (!in->file)
-        return mlb_error_errno(err, errno == ENOENT ? MLB_ERR_NOT_FOUND
-                                                    : MLB_ERR_IO,
-                               "cannot read %s", path);
-    gzbuffer(in->file, BUFFER);
-    return 0;
+    in->file = gzip_open(in->path, err);
+    return in->file ? 0 : -1;
 }
 
 int input_archive_error(struct archive *archive, const char *path,
@@ -107,8 +98,7 @@ int input_open_member(struct input *in, const char *path, const char *member,
 
 void input_close(struct input *in)
 {
-    if (in->file)
-        gzclose_r(in->file);
+    gzip_close(in->file);
     if (in->archive)
         archive_read_free(in->archive);
     free(in->path);
@@ -134,54 +124,19 @@ static ssize_t read_archive(struct input *in, char *out, size_t length,
     return (ssize_t)done;
 }
 
-static int file_error(struct input *in, struct mlb_error *err)
-{
-    int problem = Z_OK;
-    const char *text = gzerror(in->file, &problem);
-
-    if (problem == Z_ERRNO)
-        return mlb_error_errno(err, MLB_ERR_IO, "cannot read %s", in->path);
-    /* Z_BUF_ERROR is all that tells that a gzip file ends too soon. */
-    if (problem != Z_OK)
-        return mlb_error_set(err, MLB_ERR_BAD_INPUT,
-                             "%s: damaged gzip file (%s)", in->path, text);
-    return 0;
-}
-
 ssize_t input_read(struct input *in, void *out, size_t length,
                    struct mlb_error *err)
 {
-    size_t done = 0;
-    char *to = out;
-
-    if (in->archive)
-        return read_archive(in, to, length, err);
-    while (done < length) {
-        size_t part = length - done < MOST ? length - done : MOST;
-        int n = gzread(in->file, to + done, (unsigned)part);
-        if (n < 0 || (size_t)n < part) {
-            if (file_error(in, err) < 0)
-                return -1;
-        }
-        if (n <= 0)
-            break;
-        done += (size_t)n;
-    }
-    return (ssize_t)done;
+    return in->archive ? read_archive(in, out, length, err)
+                       : gzip_read(in->file, out, length, err);
 }
 
 int input_skip(struct input *in, uint64_t length, struct mlb_error *err)
 {
     char part[16384];
 
-    /* zlib seeks in a file that is not compressed, also past its end, which
-     * the next read tells. */
-    if (in->file && gzdirect(in->file)) {
-        if (gzseek(in->file, (z_off_t)length, SEEK_CUR) < 0)
-            return mlb_error_set(err, MLB_ERR_IO, "cannot seek in %s",
-                                 in->path);
-        return 0;
-    }
+    if (!in->archive)
+        return gzip_skip(in->file, length, err);
     while (length > 0) {
         size_t n = length < sizeof(part) ? (size_t)length : sizeof(part);
         ssize_t got = input_read(in, part, n, err);
@@ -197,9 +152,6 @@ int input_skip(struct input *in, uint64_t length, struct mlb_error *err)
 
 uint64_t input_done(const struct input *in)
 {
-    z_off_t at = in->file ? gzoffset(in->file) : 0;
-
-    if (in->archive)
-        return input_archive_done(in->archive);
-    return at > 0 ? (uint64_t)at : 0;
+    return in->archive ? input_archive_done(in->archive)
+                       : gzip_done(in->file);
 }

@@ -9,12 +9,13 @@
 #include <sys/types.h>
 
 #include "mlbatch/error.h"
+#include "store/gzip.h"
 
 struct archive;
 
 struct input {
     char *path;                   /* and member, for messages */
-    void *file;                   /* a gzFile; NULL: */
+    struct gzip *file;            /* NULL: */
     struct archive *archive;      /* at the data of a member */
 };
 

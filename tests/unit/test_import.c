@@ -288,6 +288,48 @@ static void damaged_gzip_files_are_refused(void **state)
     assert_int_equal(count_files(in(state, "datasets/d")), 0);
 }
 
+/* Two streams of rows, and what follows the first one changed. */
+static int import_streams(void **state, const char *behind, size_t length,
+                          struct mlb_error *err)
+{
+    struct mlb_problems problems = MLB_PROBLEMS_INIT;
+    const char *path = in(state, "many.gz");
+    struct import_options o = options_for(state, path);
+    struct import_result result;
+    int rows = -1;
+
+    unlink(path);
+    for (int i = 0; i < (behind ? 1 : 2); i++) {
+        gzFile f = gzopen(path, "a");
+        for (int k = 0; k < 3000; k++)
+            gzprintf(f, "%d,%d\n", k, i);
+        assert_int_equal(gzclose(f), Z_OK);
+    }
+    FILE *f = fopen(path, "a");
+    assert_int_equal(fwrite(behind ? behind : "", 1, length, f), length);
+    assert_int_equal(fclose(f), 0);
+    if (import_run(&o, &result, &problems, err) == 0)
+        rows = (int)result.rows;
+    problems_clear(&problems);
+    return rows;
+}
+
+static void nothing_behind_a_gzip_stream_is_lost(void **state)
+{
+    static const char zeros[700], later[3] = { 0, 0, 1 };
+    struct mlb_error err = { 0 };
+
+    assert_int_equal(import_streams(state, NULL, 0, &err), 6000);
+    assert_int_equal(import_streams(state, zeros, sizeof(zeros), &err), 3000);
+    assert_int_equal(import_streams(state, "\x1e\x8b\x08", 3, &err), -1);
+    assert_int_equal(err.code, MLB_ERR_BAD_INPUT);
+    assert_has(err.text, "damaged gzip file");
+    assert_int_equal(import_streams(state, "\x1f", 1, &err), -1);
+    assert_has(err.text, "ends too soon");
+    assert_int_equal(import_streams(state, later, sizeof(later), &err), -1);
+    assert_has(err.text, "behind its end");
+}
+
 static void wrong_calls_are_refused(void **state)
 {
     static const char *const shapes[] = { "3", "2,2,2", "", "0,4", "-2,-2",
@@ -322,6 +364,7 @@ int main(void)
         IN_DIRECTORY(bad_rows_are_named_with_their_line),
         IN_DIRECTORY(many_problems_end_the_reading),
         IN_DIRECTORY(damaged_gzip_files_are_refused),
+        IN_DIRECTORY(nothing_behind_a_gzip_stream_is_lost),
         IN_DIRECTORY(wrong_calls_are_refused),
     };
 
