@@ -22,6 +22,8 @@
 
 #define MEMORY ((rlim_t)2 << 30)  /* beyond what it has at its start */
 #define SECONDS 120               /* of the processor, for each batch */
+#define CACHE ((uint64_t)1 << 30) /* of MEMORY, for unpacked chunks */
+#define MOST_CHUNKS 100000        /* in the cache: places for them cost, too */
 
 struct item {
     hid_t set, type, space;
@@ -34,6 +36,7 @@ struct child {
     hid_t file;
     struct item items[VERSION_MAX_FIELDS];
     size_t count;
+    uint64_t cache;               /* bytes that are left of CACHE */
 };
 
 static void send_bytes(const struct child *c, const void *bytes, size_t n)
@@ -259,6 +262,59 @@ static const char *refuse_links(hid_t file, const char *path)
     return NULL;
 }
 
+/* Bytes of all chunks that a row lies in, and how many they are; 0: there
+ * are none, or too many. */
+static uint64_t chunks_of_row(hid_t set, size_t *count)
+{
+    hsize_t dims[H5S_MAX_RANK] = { 0 }, chunk[H5S_MAX_RANK] = { 0 };
+    hid_t list = H5Dget_create_plist(set), space = H5Dget_space(set);
+    hid_t type = H5Dget_type(set);
+    int rank = H5Sget_simple_extent_dims(space, dims, NULL);
+    uint64_t bytes = H5Tget_size(type);
+
+    if (rank < 1 || H5Pget_layout(list) != H5D_CHUNKED ||
+        H5Pget_chunk(list, rank, chunk) != rank)
+        bytes = 0;
+    *count = 1;
+    for (int i = 0; i < rank && bytes > 0; i++) {
+        uint64_t n = i == 0 || chunk[i] == 0
+                         ? 1 : (dims[i] + chunk[i] - 1) / chunk[i];
+        if (chunk[i] == 0 || n > CACHE / chunk[i] ||
+            n * chunk[i] > CACHE / bytes) {
+            bytes = 0;
+            break;
+        }
+        bytes *= n * chunk[i];
+        *count *= n;
+    }
+    if (*count > MOST_CHUNKS)
+        bytes = 0;
+    H5Tclose(type);
+    H5Sclose(space);
+    H5Pclose(list);
+    return bytes;
+}
+
+/* Open a data set with room for the chunks that a row lies in: they would
+ * else be read and unpacked again for each few rows. */
+static hid_t open_set(struct child *c, const char *path)
+{
+    hid_t set = H5Dopen2(c->file, path, H5P_DEFAULT);
+    size_t count = 0;
+    uint64_t bytes = set < 0 ? 0 : chunks_of_row(set, &count);
+
+    if (bytes == 0 || bytes > c->cache)
+        return set;
+    c->cache -= bytes;
+    hid_t access = H5Pcreate(H5P_DATASET_ACCESS);
+    /* 1: chunks that were read to their end go first. */
+    H5Pset_chunk_cache(access, 10 * count + 1, bytes, 1);
+    H5Dclose(set);
+    set = H5Dopen2(c->file, path, access);
+    H5Pclose(access);
+    return set;
+}
+
 /* The name of the field: what was asked for, or the path's last part. */
 static const char *field_name(const char *wanted, const char *path, char *out,
                               size_t size)
@@ -313,7 +369,7 @@ static void add_set(struct child *c, const char *wanted)
 
     if (!why)
         why = refuse_links(c->file, path);
-    if (!why && (item.set = H5Dopen2(c->file, path, H5P_DEFAULT)) < 0)
+    if (!why && (item.set = open_set(c, path)) < 0)
         why = "not a data set that can be opened";
     if (!why)
         why = refuse_storage(item.set);
@@ -418,6 +474,7 @@ _Noreturn void hdf5_child(const char *path, char *const *wanted, int out,
 
     c->out = out;
     c->in = in;
+    c->cache = CACHE;
     set_limits();
     allow_time();
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
