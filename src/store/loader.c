@@ -228,9 +228,13 @@ void mlb_loader_destroy(struct mlb_loader *loader)
     loader_direct_close(loader->direct);
     loader_map_close(loader->map);
     for (size_t i = 0; loader->fields && i < loader->field_count; i++) {
-        free(loader->fields[i].values);
-        free(loader->fields[i].offsets);
-        free(loader->fields[i].compared);
+        struct loader_field *f = &loader->fields[i];
+        for (size_t k = 0; k < f->outgrown_count; k++)
+            free(f->outgrown[k]);
+        free(f->outgrown);
+        free(f->values);
+        free(f->offsets);
+        free(f->compared);
     }
     for (unsigned i = 0; loader->batches && i < loader->batch_count; i++)
         free(loader->batches[i].ids);

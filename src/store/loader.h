@@ -25,6 +25,8 @@ struct loader_field {
     unsigned char *compared;      /* mapped: a bit a row, or NULL */
     unsigned char *values;        /* of the batch, size bytes */
     uint64_t size;
+    unsigned char **outgrown;     /* ragged: what values were before */
+    size_t outgrown_count;
     uint64_t *offsets;            /* ragged: rows + 1 */
 };
 

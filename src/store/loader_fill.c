@@ -30,6 +30,32 @@ static int find_mapped(struct mlb_loader *l, const struct loader_field *field,
     return 0;
 }
 
+/* A larger buffer for values. The old one stays until the end: in languages
+ * other than C somebody may still hold an array over it, which may have old
+ * values but must not point at nothing. As the size doubles, all old ones
+ * together are smaller than the new one. */
+static int grow(struct loader_field *field, uint64_t needed,
+                struct mlb_error *err)
+{
+    uint64_t size = needed + needed / 4;
+    size_t count = field->outgrown_count;
+    unsigned char **old = realloc(field->outgrown,
+                                  (count + 1) * sizeof(*old));
+
+    if (old)
+        field->outgrown = old;
+    if (size < 2 * field->size)
+        size = 2 * field->size;
+    unsigned char *values = old ? malloc(size) : NULL;
+    if (!values)
+        return mlb_error_set(err, MLB_ERR_IO, "out of memory for %" PRIu64
+                             " bytes of %s", needed, field->field->name);
+    old[field->outgrown_count++] = field->values;
+    field->values = values;
+    field->size = size;
+    return 0;
+}
+
 /* Fill in offsets and see that the buffer takes all rows. */
 static int make_room(struct loader_field *field, const struct loader_row *rows,
                      uint64_t count, struct mlb_error *err)
@@ -46,16 +72,7 @@ static int make_room(struct loader_field *field, const struct loader_row *rows,
         sum += rows[i].length;
         field->offsets[i + 1] = sum;
     }
-    if (sum <= field->size)
-        return 0;
-    free(field->values);
-    field->size = 0;
-    field->values = malloc(sum + sum / 4);
-    if (!field->values)
-        return mlb_error_set(err, MLB_ERR_IO, "out of memory for %" PRIu64
-                             " bytes of %s", sum, field->field->name);
-    field->size = sum + sum / 4;
-    return 0;
+    return sum <= field->size ? 0 : grow(field, sum, err);
 }
 
 /* Is this row to be compared? In memory once is enough: reading it from

@@ -5,6 +5,7 @@ import glob
 import os
 import unittest
 import unittest.mock
+import weakref
 
 import numpy as np
 from support import InDirectory, h5dump, import_data, make_table
@@ -200,6 +201,37 @@ class TestLoader(InDirectory):
         self.d.close()
         with self.assertRaisesRegex(mlbatch.Error, "closed"):
             loader.next()
+
+    def test_arrays_outlive_what_they_came_from(self):
+        for mode in ("mapped", "direct"):
+            data = mlbatch.Dataset(self.data)
+            loader = mlbatch.Loader(data, global_batch=64, mode=mode)
+            batch = loader.next()
+            x, life = batch["x"], weakref.ref(loader._handle.life)
+            wanted = self.x[batch.ids.astype(int)]
+            data.close()
+            self.assertTrue((x == wanted).all())
+            self.assertIsNotNone(life())
+            del batch, loader, data
+            self.assertTrue((x == wanted).all())
+            del x
+            self.assertIsNone(life())
+
+    def test_a_ragged_batch_that_is_kept_points_at_memory(self):
+        with open(self.path("long.txt"), "w") as f:
+            for i in range(5):
+                f.write(chr(ord("a") + i) * (10 ** 5 * 4 ** i) + "\n")
+        data = mlbatch.Dataset(import_data(self.path("more"), "long",
+                                           self.path("long.txt")))
+        for mode in ("mapped", "direct"):
+            loader = mlbatch.Loader(data, global_batch=1, shuffle=False,
+                                    mode=mode, fields=["text"])
+            kept = [batch["text"][0] for batch in loader]
+            loader.close()
+            # Which values they have by now nobody says.
+            self.assertEqual([len(one) for one in kept],
+                             [10 ** 5 * 4 ** i for i in range(5)])
+            self.assertTrue(all(int(one.max()) < 128 for one in kept))
 
 
 class TestTypes(InDirectory):

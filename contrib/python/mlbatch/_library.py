@@ -229,6 +229,32 @@ class Handle:
         self._finalizer()
 
 
-def _destroy(destroy, pointer, process):
+class _Life:
+    """Whoever holds it keeps a Lasting's pointer from being destroyed."""
+    __slots__ = ("__weakref__",)
+
+
+class Lasting:
+    """A Handle of what hands out its memory. close() only lets go of it:
+    it is destroyed when nobody holds its life any more. Arrays do, and what
+    needs it: the lives in needs last longer than this one."""
+
+    def __init__(self, pointer, destroy, *needs):
+        self._pointer = pointer
+        self.life = _Life()
+        weakref.finalize(self.life, _destroy, destroy, pointer, os.getpid(),
+                         *needs)
+
+    @property
+    def pointer(self):
+        if self.life is None:
+            raise usage("it is closed")
+        return self._pointer
+
+    def close(self):
+        self.life = None
+
+
+def _destroy(destroy, pointer, process, *_):
     if os.getpid() == process:
         destroy(pointer)

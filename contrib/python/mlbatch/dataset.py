@@ -16,7 +16,7 @@ from typing import NamedTuple, Optional
 import numpy as np
 
 from . import _dtypes
-from ._library import (ERROR, CField, CStats, Code, Error, Handle, check,
+from ._library import (ERROR, CField, CStats, Code, Error, Lasting, check,
                        declare, encode, lib, usage)
 
 declare({
@@ -129,8 +129,8 @@ class Dataset:
     def __init__(self, path=None):
         path = default_path() if path is None else path
         self.path = os.fspath(path)
-        self._handle = Handle(
-            self, check(lib.mlb_dataset_open, encode(path, "path")),
+        self._handle = Lasting(
+            check(lib.mlb_dataset_open, encode(path, "path")),
             lib.mlb_dataset_close)
         self._loaders = weakref.WeakSet()
         d = self._handle.pointer
@@ -159,8 +159,8 @@ class Dataset:
         self.close()
 
     def close(self):
-        """Close it and its loaders; their arrays must not be used any
-        more. Done by itself when nobody holds the data set."""
+        """Close it and its loaders. Done by itself when nobody holds the
+        data set; the memory goes when none of their arrays is left."""
         for loader in list(self._loaders):
             loader.close()
         self._handle.close()

@@ -12,7 +12,7 @@ from ctypes import (POINTER, byref, c_char_p, c_int, c_int64, c_uint64,
 import numpy as np
 
 from ._library import (ERROR, INT_MAX, CLoaderOptions, CSamplerState, Code,
-                       Error, Handle, check, declare, encode, lib, usage,
+                       Error, Lasting, check, declare, encode, lib, usage,
                        whole)
 from .dataset import Ragged
 
@@ -50,12 +50,12 @@ class Batch(dict):
 
 
 class _Memory:
-    """Memory of a loader, for numpy; holds the loader for as long as an
-    array is over it. Read-only unless writable is asked for: torch cannot
+    """Memory of a loader, for numpy; holds the loader's life for as long as
+    an array is over it. Read-only unless writable is asked for: torch cannot
     have it otherwise."""
 
-    def __init__(self, owner, address, shape, dtype, writable):
-        self._owner = owner
+    def __init__(self, life, address, shape, dtype, writable):
+        self._life = life
         self.__array_interface__ = {
             "version": 3, "shape": shape, "typestr": dtype.str,
             "data": (address, not writable),
@@ -98,9 +98,10 @@ class Loader:
             whole(world_size, "world_size", INT_MAX), MODES.index(mode),
             whole(block, "block", (1 << 32) - 1),
             whole(prefetch, "prefetch", INT_MAX), not verify)
-        self._handle = Handle(
-            self, check(lib.mlb_loader_create, dataset.pointer,
-                        byref(self._options)), lib.mlb_loader_destroy)
+        self._handle = Lasting(
+            check(lib.mlb_loader_create, dataset.pointer,
+                  byref(self._options)),
+            lib.mlb_loader_destroy, dataset._handle.life)
         dataset._loaders.add(self)
         self.rows = dataset.split_rows(split)
 
@@ -110,7 +111,7 @@ class Loader:
         return whole + (rest > 0 and not self.drop_last)
 
     def close(self):
-        """Free its memory: its arrays must not be used any more."""
+        """Free its memory, as soon as none of its arrays is left."""
         self._handle.close()
 
     @property
@@ -159,8 +160,8 @@ class Loader:
     def _array(self, address, shape, dtype):
         if not address or 0 in shape:
             return np.empty(shape, dtype)
-        array = np.asarray(_Memory(self, address, shape, dtype,
-                                   self._writable))
+        array = np.asarray(_Memory(self._handle.life, address, shape,
+                                   dtype, self._writable))
         return array.copy() if self.copy else array
 
     def _state(self):
