@@ -67,7 +67,10 @@ void column_init(struct column *c, const struct manifest *m,
 void column_clear(struct column *c)
 {
     container_close(c->file);
+    free(c->window);
     c->file = NULL;
+    c->window = NULL;
+    c->window_rows = 0;
 }
 
 char *column_shard_path(const char *directory, size_t i)
@@ -184,6 +187,27 @@ static int read_offsets(struct column *c, uint64_t at, uint64_t count,
     return 0;
 }
 
+/* The same, kept: of the rows of a split there are but a few at once, and
+ * reading an array compares the checksum of a whole block. */
+static const uint64_t *get_offsets(struct column *c, uint64_t at,
+                                   uint64_t count, struct mlb_error *err)
+{
+    uint64_t left = c->rows - at;
+
+    if (!c->window || at < c->window_at ||
+        at + count > c->window_at + c->window_rows) {
+        if (!c->window)
+            c->window = xmalloc((BATCH_ROWS + 1) * sizeof(*c->window));
+        c->window_at = at;
+        c->window_rows = left < BATCH_ROWS ? left : BATCH_ROWS;
+        if (read_offsets(c, at, c->window_rows, c->window, err) < 0) {
+            c->window_rows = 0;
+            return NULL;
+        }
+    }
+    return c->window + (at - c->window_at);
+}
+
 /* Where the rows of a batch end, and how many of them it shall hold. */
 static int plan_rows(struct column *c, uint64_t at, struct column_batch *b,
                      uint64_t *start, struct mlb_error *err)
@@ -199,20 +223,19 @@ static int plan_rows(struct column *c, uint64_t at, struct column_batch *b,
         *start = at * size;
         return 0;
     }
-    uint64_t *offsets = xmalloc((n + 1) * sizeof(*offsets));
-    int rc = read_offsets(c, at, n, offsets, err);
-    uint64_t first = rc == 0 ? offsets[0] : 0;
-    for (uint64_t i = 0; rc == 0 && i < n; i++) {
-        uint64_t end = (offsets[i + 1] - first) * size;
+    const uint64_t *offsets = get_offsets(c, at, n, err);
+    if (!offsets)
+        return -1;
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t end = (offsets[i + 1] - offsets[0]) * size;
         if (i > 0 && end > BATCH_BYTES)
             n = i;
         else
             b->ends[i] = end;
     }
-    free(offsets);
     b->rows = n;
-    *start = first * size;
-    return rc;
+    *start = offsets[0] * size;
+    return 0;
 }
 
 int column_fetch(struct column *c, uint64_t row, uint64_t most,

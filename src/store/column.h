@@ -30,6 +30,8 @@ struct column {
     uint64_t first, rows;                 /* what is in it */
     struct container *file;               /* NULL: none is open */
     const struct container_info *data, *crc, *offsets;
+    uint64_t *window;                     /* offsets of rows of the shard, */
+    uint64_t window_at, window_rows;      /* and one more; 0: none */
 };
 
 /* Some rows. Row i is bytes [ends[i - 1], ends[i]) of bytes. */
