@@ -28,6 +28,7 @@
 
 #define MANIFEST_FILE "manifest.json"
 #define MANIFEST_VERSION_LENGTH 16        /* hex digits */
+#define MANIFEST_MAX_ITEMS 100000         /* shards, classes of a field */
 #define MANIFEST_MAX_NAME 64              /* of fields and splits */
 #define MANIFEST_MAX_FIELD_RANK (MLB_MAX_RANK - 1)   /* rows take one */
 

@@ -5,7 +5,6 @@
 
 #include "store/manifest.h"
 
-#define MANIFEST_MAX_ITEMS 100000         /* of a list */
 #define MANIFEST_MAX_NAMED 10000          /* of one with different names */
 
 /* A count from 0 to 2^62. -1: missing or something else. */

@@ -242,6 +242,18 @@ static int check_existing(const char *path, struct mlb_error *err)
     return rc;
 }
 
+/* What nobody could open is not published: its manifest has limits. */
+static int check_manifest(const struct version_writer *w,
+                          struct mlb_error *err)
+{
+    struct manifest m;
+
+    if (manifest_read(&m, w->temporary, err) < 0)
+        return mlb_error_prefix(err, "too much for a data set");
+    manifest_clear(&m);
+    return 0;
+}
+
 /* All that is left, then the name. */
 static int publish(struct version_writer *w, json_t *provenance,
                    const char *path, bool *existed, struct mlb_error *err)
@@ -255,6 +267,8 @@ static int publish(struct version_writer *w, json_t *provenance,
         rc = shard_complete_first(w, err);
     if (rc == 0)
         rc = manifest_write(w, provenance, err);
+    if (rc == 0)
+        rc = check_manifest(w, err);
     if (rc == 0)
         rc = place_publish(w->temporary, path, false, err);
     /* Somebody else imported the same at the same time: as good. */

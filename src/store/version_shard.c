@@ -179,6 +179,10 @@ static int add_rest(struct container_writer *file, struct version_writer *w,
 int shard_close(struct version_writer *w, bool is_whole,
                 struct mlb_error *err)
 {
+    if (json_array_size(w->shards) == MANIFEST_MAX_ITEMS)
+        return mlb_error_set(err, MLB_ERR_USAGE, "more than %d shards: "
+                             "choose a larger size for them",
+                             MANIFEST_MAX_ITEMS);
     char *path = shard_path(w, json_array_size(w->shards));
     uint64_t *elements = xcalloc(w->column_count, sizeof(*elements));
     struct container_writer *file = container_create(path, CONTAINER_DATASET,

@@ -194,6 +194,31 @@ static void shard_size_does_not_change_the_name(void **state)
     free(path);
 }
 
+static void what_cannot_be_opened_is_not_published(void **state)
+{
+    struct table t;
+    struct mlb_error err = { 0 };
+    char version[17];
+    bool existed;
+    const float x[2] = { 1, 2 };
+    const uint8_t y = 1;
+
+    make_table(state, &t, 0);
+    for (size_t i = t.classes.count; i <= MANIFEST_MAX_ITEMS; i++)
+        strings_push(&t.classes, "c");
+    struct version_writer *w = version_begin(&t.request, &err);
+    json_t *origin = json_object();
+    const struct version_cell cells[] = { { x, sizeof(x) }, { &y, 1 },
+                                          { "", 0 } };
+    assert_ok(version_append(w, cells, 1, &err), err);
+    assert_int_equal(version_finish(w, origin, version, &existed, &err), -1);
+    assert_int_equal(err.code, MLB_ERR_BAD_INPUT);
+    assert_has(err.text, "list of classes");
+    assert_int_equal(count_files(*state), 0);
+    json_decref(origin);
+    strings_clear(&t.classes);
+}
+
 static uint64_t shape_of(struct container *c, const char *name)
 {
     const struct container_info *a = container_find(c, name);
@@ -404,6 +429,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_DIRECTORY(the_name_is_a_hash_of_the_content),
         IN_DIRECTORY(shard_size_does_not_change_the_name),
+        IN_DIRECTORY(what_cannot_be_opened_is_not_published),
         IN_DIRECTORY(shards_hold_the_rows),
         cmocka_unit_test(statistics_are_stable),
         cmocka_unit_test(small_floats_are_read_right),
