@@ -372,6 +372,12 @@ class TestData(InDirectory):
         loader = self.loader()
         loader.load_state_dict(state)
         other.load_state_dict(loader.state_dict())
+        single = mlbatch.torch.Sampler(10, global_batch=4, drop_last=True)
+        single.load_state_dict({**single.state_dict(), "position": 10})
+        self.assertEqual(len(single), 0)
+        for block in (-1, 1 << 32):
+            with self.assertRaisesRegex(mlbatch.Error, "^block"):
+                mlbatch.torch.BatchSampler(10, global_batch=3, block=block)
         for bad in ({}, {**state, "rows": 5}, {**state, "position": 226}):
             with self.assertRaises(mlbatch.Error) as caught:
                 other.load_state_dict(bad)

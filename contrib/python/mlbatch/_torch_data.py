@@ -155,7 +155,8 @@ class BatchSampler(torch.utils.data.Sampler):
         self.shuffle = shuffle
         self.drop_last = drop_last
         self._state = CSamplerState(
-            algorithm=2 if block else 1, block=block,
+            algorithm=2 if block else 1,
+            block=whole(block, "block", (1 << 32) - 1),
             seed=whole(seed, "seed"), rows=self.rows,
             global_batch=global_batch)
         self._given = loader.state_to_dict(self._state)
@@ -236,5 +237,6 @@ class Sampler(BatchSampler):
     def __len__(self):
         """Rows of this rank left of the epoch at hand."""
         batch = self._state.global_batch
-        full, rest = divmod(self._end() - self._state.position, batch)
+        full, rest = divmod(max(self._end() - self._state.position, 0),
+                            batch)
         return full * self._slice(batch)[1] + self._slice(rest)[1]
