@@ -278,7 +278,7 @@ static int add_reads(struct slot *s, const struct extent *e,
 /* Make reads of the wishes, neighbours in one, and find where in memory each
  * row comes to lie. Returns the bytes of all reads. */
 static int64_t make_reads(struct loader_direct *d, struct slot *s,
-                          size_t count, struct mlb_error *err)
+                          size_t count, uint64_t gap, struct mlb_error *err)
 {
     uint64_t align = rows_align(d->rows), used = 0;
     struct extent e = { 0 };
@@ -289,7 +289,7 @@ static int64_t make_reads(struct loader_direct *d, struct slot *s,
         uint64_t start = w->offset / align * align;
         uint64_t wanted = w->offset + w->length;
         uint64_t end = (wanted + align - 1) / align * align;
-        if (e.end == 0 || w->shard != e.shard || start > e.end + GAP) {
+        if (e.end == 0 || w->shard != e.shard || start > e.end + gap) {
             if (add_reads(s, &e, err) < 0)
                 return -1;
             used += e.end - e.start;
@@ -337,7 +337,13 @@ int loader_direct_begin(struct loader_direct *direct, unsigned slot,
     int64_t count = make_wishes(direct, batch, s, err), bytes;
 
     if (count < 0 ||
-        (bytes = make_reads(direct, s, (size_t)count, err)) < 0 ||
+        (bytes = make_reads(direct, s, (size_t)count, GAP, err)) < 0)
+        return -1;
+    /* Many small rows: what lies between them would take more memory than
+     * there is for a batch, up to that of all files. */
+    if ((uint64_t)bytes > s->size)
+        bytes = make_reads(direct, s, (size_t)count, 0, err);
+    if (bytes < 0 ||
         make_room(direct, s, (size_t)bytes, err) < 0)
         return -1;
     for (int64_t i = 0; i < count; i++) {

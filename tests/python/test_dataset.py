@@ -3,6 +3,8 @@
 import gc
 import glob
 import os
+import subprocess
+import sys
 import unittest
 import unittest.mock
 import weakref
@@ -216,6 +218,21 @@ class TestLoader(InDirectory):
             self.assertTrue((x == wanted).all())
             del x
             self.assertIsNone(life())
+
+    def test_small_rows_from_all_over_take_little_memory(self):
+        np.save(self.path("w.npy"), np.zeros((1 << 20, 4), np.float32))
+        data = import_data(self.path("more"), "w", self.path("w.npy"))
+        program = (
+            "import mlbatch, resource, sys\n"
+            "def most(): return resource.getrusage(0).ru_maxrss\n"
+            "data = mlbatch.Dataset(sys.argv[1])\n"
+            "before = most()\n"
+            "loader = mlbatch.Loader(data, global_batch=2048, mode='direct')\n"
+            "for _ in range(20): loader.next()\n"
+            "print(most() - before)\n")
+        done = subprocess.run([sys.executable, "-c", program, data],
+                              check=True, stdout=subprocess.PIPE)
+        self.assertLess(int(done.stdout), 100 << 10)
 
     def test_a_ragged_batch_that_is_kept_points_at_memory(self):
         with open(self.path("long.txt"), "w") as f:
