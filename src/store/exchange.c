@@ -96,8 +96,8 @@ int exchange_agree(struct exchange *x, int rc, struct mlb_error *err)
         mine.code = MLB_ERR_FAILED;
     if (size == 1)
         return rc;
-    /* Rank 0 needs memory for all of them; without, it still has to answer
-     * in both calls. */
+    /* Rank 0 needs memory for all of them; without, it is as good as gone,
+     * and the others find out by their timeout. */
     struct mlb_error *all = x->group->rank == 0 ? calloc(size, sizeof(mine))
                                                 : NULL;
     first = mine;

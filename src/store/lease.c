@@ -216,14 +216,23 @@ static int make(const struct lease *l, const char *directory, bool *taken,
                 struct mlb_error *err)
 {
     char temporary[PATH_MAX];
+    struct stat st;
 
     if (place_temporary(directory, temporary, sizeof(temporary), err) < 0)
         return -1;
     int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     int rc = fd < 0 ? -1 : place_pwrite(fd, l->text, strlen(l->text), 0);
+    /* On NFS another host could see it empty, and take it for torn. */
+    if (rc == 0)
+        rc = place_sync(fd, false);
     if (rc == 0 && link(temporary, l->path) < 0) {
-        *taken = errno == EEXIST;
-        rc = *taken ? 0 : -1;
+        /* NFS may do it, lose the answer, and say on asking again that
+         * somebody has: the file knows better. */
+        int why = errno;
+        bool ours = fstat(fd, &st) == 0 && st.st_nlink == 2;
+        errno = why;
+        *taken = why == EEXIST && !ours;
+        rc = *taken || ours ? 0 : -1;
     }
     if (rc < 0)
         mlb_error_errno(err, MLB_ERR_IO, "cannot make %s", l->path);
