@@ -128,8 +128,12 @@ def _unpacker(checkpoint, trees, map_location):
     object has its memory, so that it does not hold that of others."""
     tensors = {}
     for tree in trees:
-        names = sorted(_tree.Unpacker.tensors(tree) - tensors.keys())
-        tensors.update(_empty([checkpoint.tensor(name) for name in names]))
+        wanted = _tree.Unpacker.tensors(tree) - tensors.keys()
+        for name in wanted - checkpoint.tensors.keys():
+            checkpoint.tensor(name)              # says that there is none
+        tensors.update(_empty([info for name, info
+                               in checkpoint.tensors.items()
+                               if name in wanted]))
     checkpoint.load_all({name: tensor.data_ptr()
                          for name, tensor in tensors.items()})
     return _tree.Unpacker(

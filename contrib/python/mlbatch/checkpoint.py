@@ -6,11 +6,8 @@
 
 A handle belongs to one thread at a time.
 """
-import collections
-import concurrent.futures
 import ctypes
 import json
-import math
 import os
 from ctypes import (POINTER, byref, c_char_p, c_double, c_int, c_size_t,
                     c_uint64, c_void_p)
@@ -41,9 +38,6 @@ declare({
     "mlb_checkpoint_verify": (c_int, [c_void_p, ERROR]),
 })
 
-# Up to so many bytes it is not worth while to load in several threads.
-_ALONE = 16 << 20
-_THREADS = 4
 _free = ctypes.CDLL(None).free
 _free.restype = None
 _free.argtypes = [c_void_p]
@@ -160,23 +154,11 @@ class Checkpoint:
               byref(as_tensor(*t)), part, address)
 
     def load_all(self, places):
-        """Load whole tensors into memory, {name: address}, several at a
-        time: while one is compared, others are read."""
-        todo = collections.deque(sorted(
-            places.items(), key=lambda item: -self._bytes(item[0])))
-        readers = [self]
-        if sum(self._bytes(name) for name in places) > _ALONE:
-            # A handle belongs to one thread: each has one of its own.
-            readers += [Checkpoint(self.path) for _ in
-                        range(min(_THREADS, len(places)) - 1)]
-        with concurrent.futures.ThreadPoolExecutor(len(readers)) as pool:
-            for done in [pool.submit(_work, reader, todo)
-                         for reader in readers]:
-                done.result()
-
-    def _bytes(self, name):
-        t = self.tensor(name)
-        return math.prod(t.shape) * t.numpy.itemsize
+        """Load whole tensors into memory, {name: address}, in the order of
+        the file, which the library then reads ahead."""
+        for name in self.tensors:
+            if name in places:
+                self.load_into(name, None, places[name])
 
     def state(self, name):
         """The bytes of a state."""
@@ -200,21 +182,6 @@ class Checkpoint:
         """Read everything and compare every checksum; an Error names the
         first that is damaged."""
         check(lib.mlb_checkpoint_verify, self._handle.pointer)
-
-
-def _work(reader, todo):
-    """Load what is left to be loaded, until there is nothing, or an error
-    in this thread or another."""
-    while todo:
-        try:
-            name, address = todo.popleft()
-        except IndexError:
-            return
-        try:
-            reader.load_into(name, None, address)
-        except BaseException:
-            todo.clear()
-            raise
 
 
 def _latest(directory):
