@@ -13,6 +13,8 @@ final_line() {
     mlbatch logs "$1" | grep '^final:'
 }
 
+has_checkpoint() { compgen -G "$1/step-*" > /dev/null; }
+
 @test "$SCHED: digits trains on 4 nodes x 2 tasks, to 95 % and more" {
     run mlbatch submit --wait digits.conf
     echo "$output"
@@ -61,6 +63,24 @@ final_line() {
     [ "$status" -eq 0 ]
     run mlbatch logs digits.2
     [[ "$output" == *resum* ]]
+    [ "$(final_line digits.2)" = "$(final_line digits.1)" ]
+}
+
+@test "$SCHED: killed with -9 in the middle, digits ends with the same bits" {
+    local checkpoints=$MLBATCH_STORE/runs/digits.2/checkpoints
+    mlbatch submit --wait digits.conf 'command[2]=100'
+    mlbatch submit digits.conf 'command[2]=100' checkpoint.every=1
+    until_true 60 has_checkpoint "$checkpoints"
+    kill_run digits.2
+    until_true 60 has_ended digits.2
+    run mlbatch logs digits.2
+    [[ "$output" != *final:* ]]
+    run mlbatch submit --wait --again digits.2
+    echo "$output"
+    [ "$status" -eq 0 ]
+    run mlbatch logs digits.2
+    [[ "$output" == *resum* ]]
+    [ -n "$(final_line digits.1)" ]
     [ "$(final_line digits.2)" = "$(final_line digits.1)" ]
 }
 

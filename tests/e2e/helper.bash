@@ -75,3 +75,17 @@ digits_setup() {
         "$MLB_TOP/contrib/examples/digits/digits.csv.gz" --label last \
         --split train=0.8 --split test=0.2
 }
+
+# Kill all that runs for a run, at once and without a warning.
+kill_run() {
+    local dir=$MLBATCH_STORE/runs/$1 process pids=()
+    for process in /proc/[0-9]*; do
+        grep -qsz "^MLB_RUN_DIR=$dir\$" "$process/environ" &&
+            pids+=("${process#/proc/}")
+    done
+    [ "${#pids[@]}" -ge 2 ] && kill -9 "${pids[@]}"
+}
+
+has_ended() {
+    [[ "$(state_of "$1")" =~ ^(failed|cancelled|timeout|lost|completed)$ ]]
+}

@@ -33,20 +33,6 @@ final_line() {
     mlbatch logs "$1" | grep '^final:'
 }
 
-# Kill all that runs for a run, at once and without a warning.
-kill_run() {
-    local dir=$MLBATCH_STORE/runs/$1 process pids=()
-    for process in /proc/[0-9]*; do
-        grep -qsz "^MLB_RUN_DIR=$dir\$" "$process/environ" &&
-            pids+=("${process#/proc/}")
-    done
-    [ "${#pids[@]}" -ge 2 ] && kill -9 "${pids[@]}"
-}
-
-has_ended() {
-    [[ "$(state_of "$1")" =~ ^(failed|cancelled|timeout|lost|completed)$ ]]
-}
-
 @test "$SCHED: torch trains on 2 ranks, to 95 % and more" {
     local accuracy
     final_line digits-torch.1
