@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A data set with all there is, written as dataset-format says and not by
- * the importer: fixed and ragged fields, classes, statistics, splits. */
+/* A data set with all there is, written as mlbatch-store(5) says and not
+ * by the importer: fixed and ragged fields, classes, statistics, splits. */
 #ifndef TESTS_DATASET_FIXTURE_H
 #define TESTS_DATASET_FIXTURE_H
 

@@ -3,7 +3,7 @@
  * full disks and kill -9 at every operation. */
 #include "config.h"
 
-#include "store_fixture.h"
+#include "fault_fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -211,22 +211,6 @@ static void the_probe_names_what_is_used(void **state)
     assert_int_equal(io_probe(in(state, "none"), text, sizeof(text), &err),
                      -1);
     assert_int_equal(err.code, MLB_ERR_IO);
-}
-
-/* In a child, with a table of faults: what work returns. */
-static int in_child(const char *faults, int (*work)(void **), void **state)
-{
-    int status = 0;
-    pid_t pid = fork();
-
-    if (pid == 0) {
-        setenv("MLB_FAULTS", faults, 1);
-        fault_reset();
-        _exit(work(state));
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return WIFSIGNALED(status) ? 1000 + WTERMSIG(status)
-                               : WEXITSTATUS(status);
 }
 
 static enum io_engine forced;          /* by the next two */

@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "dataset_fixture.h"
+#include "manifest_fixture.h"
 
 #define ROWS 60
 
@@ -215,37 +216,6 @@ static void offsets_that_lie_are_refused(void **state)
     free(path);
 }
 
-/* Manifests that say something else, as assert_lie of test_dataset: value
- * (JSON) at a path like fields.0.name; NULL takes the key away. */
-static void assert_lie(const char *directory, const char *where,
-                       const char *value)
-{
-    char *path = xasprintf("%s/manifest.json", directory), *rest;
-    json_t *all = json_load_file(path, 0, NULL), *at = all;
-    char *text = json_dumps(all, 0), *words = xstrdup(where), *key;
-    struct mlb_error err = { 0 };
-
-    key = strtok_r(words, ".", &rest);
-    for (char *next; (next = strtok_r(NULL, ".", &rest)); key = next)
-        at = json_is_array(at) ? json_array_get(at, strtoul(key, NULL, 10))
-                               : json_object_get(at, key);
-    if (value)
-        json_object_set_new(at, key,
-                            json_loads(value, JSON_DECODE_ANY, NULL));
-    else
-        json_object_del(at, key);
-    assert_int_equal(json_dump_file(all, path, 0), 0);
-    struct mlb_dataset *d = mlb_dataset_open(directory, &err);
-    if (d)
-        fail_msg("took %s = %s", where, value ? value : "nothing");
-    assert_int_equal(err.code, MLB_ERR_BAD_INPUT);
-    write_file(path, text);
-    json_decref(all);
-    free(text);
-    free(words);
-    free(path);
-}
-
 static void manifests_that_lie_are_refused(void **state)
 {
     static const struct {
@@ -278,7 +248,8 @@ static void manifests_that_lie_are_refused(void **state)
     char *path = make_mixed(state, "mixed", ROWS, 16);
 
     for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++)
-        assert_lie(path, lies[i].where, lies[i].value);
+        assert_int_equal(refusal_of_lie(path, lies[i].where, lies[i].value),
+                         MLB_ERR_BAD_INPUT);
     /* One that says what is so, of a field that it says nothing of. */
     mlb_dataset_close(open_dataset(path));
     free(path);

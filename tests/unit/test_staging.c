@@ -3,7 +3,7 @@
  * that fit, files written over, failures and kill -9 at every operation. */
 #include "config.h"
 
-#include "store_fixture.h"
+#include "fault_fixture.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -380,21 +380,6 @@ static int take_slot(void **state)
     write_by(in(state, "next.h5"), in(state, "slot.h5"), 1, 1);
     close(fd);
     return inode_of(in(state, "next.h5")) == inode ? 0 : 3;
-}
-
-static int in_child(const char *faults, int (*work)(void **), void **state)
-{
-    int status = 0;
-    pid_t pid = fork();
-
-    if (pid == 0) {
-        setenv("MLB_FAULTS", faults, 1);
-        fault_reset();
-        _exit(work(state));
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return WIFSIGNALED(status) ? 1000 + WTERMSIG(status)
-                               : WEXITSTATUS(status);
 }
 
 static int make_slot(void **state)
