@@ -93,7 +93,6 @@ struct container *container_open(const char *path, enum container_kind kind,
                                  struct mlb_error *err);
 void container_close(struct container *c);                   /* NULL is fine */
 
-enum container_kind container_get_kind(const struct container *c);
 uint64_t container_file_size(const struct container *c);
 uint64_t container_created(const struct container *c);       /* ns, 1970 */
 size_t container_count(const struct container *c);           /* arrays */

@@ -290,11 +290,6 @@ uint64_t dataset_field_bytes(const struct mlb_dataset *dataset, size_t f)
     return sum;
 }
 
-const struct manifest *dataset_manifest(const struct mlb_dataset *dataset)
-{
-    return &dataset->m;
-}
-
 int dataset_split_ids(struct mlb_dataset *dataset, const char *split,
                       uint64_t **ids, struct mlb_error *err)
 {

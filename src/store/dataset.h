@@ -34,9 +34,6 @@ struct dataset_place {
     uint64_t offset, length;      /* in the shard's file */
 };
 
-/* Its manifest, owned by it. */
-const struct manifest *dataset_manifest(const struct mlb_dataset *dataset);
-
 /* The row ids of a split, ascending, in a new buffer that the caller frees:
  * 8 bytes a row. Checked to be rows of the data set. */
 int dataset_split_ids(struct mlb_dataset *dataset, const char *split,

@@ -196,11 +196,6 @@ void container_close(struct container *c)
     free(c);
 }
 
-enum container_kind container_get_kind(const struct container *c)
-{
-    return c->record.kind;
-}
-
 uint64_t container_file_size(const struct container *c)
 {
     return c->record.file_size;

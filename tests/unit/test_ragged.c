@@ -36,7 +36,7 @@ static void its_fields_are_told(void **state)
     assert_string_equal(mlb_dataset_split(d, 1), "one");
     assert_null(mlb_dataset_split(d, 2));
     assert_null(mlb_dataset_split(d, -1));
-    const struct manifest_about *y = &dataset_manifest(d)->about[1];
+    const struct manifest_about *y = &d->m.about[1];
     assert_int_equal(y->count_count, 3);
     assert_int_equal(y->counts[2].value, 2);
     assert_int_equal(y->counts[2].rows, 20);
