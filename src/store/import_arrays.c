@@ -101,8 +101,6 @@ int streams_begin(struct importer *im, const char *const *names,
             widest = x->row_bytes;
     }
     s->most = widest < IMPORT_BATCH ? IMPORT_BATCH / widest : 1;
-    for (size_t i = 0; i < s->count; i++)
-        s->items[i].buffer = xmalloc(s->most * s->items[i].row_bytes + 1);
     return 0;
 }
 
@@ -123,12 +121,39 @@ static int check_end(const struct streams *s, struct mlb_error *err)
     return 0;
 }
 
+/*
+ * Fill the buffer with that many bytes, fewer only at the end of the file.
+ * It grows with what was read: a header of a few bytes may tell of rows of a
+ * gigabyte that the file does not have.
+ */
+static ssize_t fill(struct stream *x, uint64_t bytes, struct mlb_error *err)
+{
+    uint64_t have = 0;
+
+    while (have < bytes || !x->buffer) {
+        uint64_t end = have ? 2 * have : IMPORT_BATCH;
+        if (end > bytes)
+            end = bytes;
+        if (end > x->buffer_bytes || !x->buffer) {
+            x->buffer = xrealloc(x->buffer, end + 1);
+            x->buffer_bytes = end;
+        }
+        ssize_t got = input_read(&x->in, x->buffer + have, end - have, err);
+        if (got < 0)
+            return -1;
+        have += (uint64_t)got;
+        if (have < end)
+            break;
+    }
+    return (ssize_t)have;
+}
+
 static int read_rows(struct importer *im, struct stream *x, uint64_t n,
                      struct mlb_error *err)
 {
     const struct streams *s = im->state;
     uint64_t bytes = n * x->row_bytes;
-    ssize_t got = input_read(&x->in, x->buffer, bytes, err);
+    ssize_t got = fill(x, bytes, err);
 
     if (got < 0)
         return -1;

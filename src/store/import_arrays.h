@@ -23,6 +23,7 @@ struct stream {
     struct array array;
     uint64_t row_bytes;
     unsigned char *buffer;
+    uint64_t buffer_bytes;
 };
 
 /* The state of an importer of arrays. */

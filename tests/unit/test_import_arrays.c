@@ -50,6 +50,7 @@ static void bad_npy_files_are_refused(void **state)
         { HEADER("<f4", "False", "(3, 0)"), "holds nothing", 0 },
         { HEADER("<f4", "False", "(4, 2)"), "ends in row 3", 24 },
         { HEADER("<f4", "False", "(2, 2)"), "goes on after", 24 },
+        { HEADER("<f4", "False", "(3, 100000000)"), "ends in row 0", 24 },
         { HEADER("<f4", "False", "(3, 2"), "damaged header", 24 },
         { HEADER("<f4", "False", "(3, -2)"), "damaged header", 24 },
         { HEADER("<f4", "Maybe", "(3, 2)"), "damaged header", 24 },
