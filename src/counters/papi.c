@@ -2,21 +2,11 @@
 /* PAPI: hardware counters under names that hold on every processor. */
 #include "config.h"
 
-#include "counters/sources.h"
-
-#ifndef HAVE_PAPI
-
-void papi_probe(struct mlb_text *out)
-{
-    text_add(out, "unavailable: this build has no PAPI (configure "
-                  "--with-papi)");
-}
-
-#else
-
 #include <papi.h>
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "counters/source.h"
 
 static const struct {
     int code;
@@ -62,20 +52,21 @@ static const char *disabled_reason(void)
  * can, and the component's own word comes along. */
 static void add_reason(int rc, struct mlb_text *out)
 {
-    const char *refusal = perf_hardware_refusal();
+    const char *refusal;
+    bool counts = perf_hardware_refusal(&refusal) == METRIC_FINE;
     const char *disabled = disabled_reason();
 
-    text_addf(out, "unavailable: %s", refusal ? refusal
+    text_addf(out, "unavailable: %s", !counts ? refusal
                    : "the kernel counts, but PAPI does not");
     if (disabled && *disabled)
         text_addf(out, "; PAPI says: %s", disabled);
     else
         text_addf(out, "; PAPI says: %s", PAPI_strerror(rc));
-    if (!refusal)
+    if (counts)
         text_add(out, " (a newer PAPI may know this processor)");
 }
 
-void papi_probe(struct mlb_text *out)
+static void probe(struct mlb_text *out)
 {
     int rc = PAPI_library_init(PAPI_VER_CURRENT);
     bool zero = false;
@@ -107,4 +98,8 @@ void papi_probe(struct mlb_text *out)
     PAPI_shutdown();
 }
 
-#endif
+const struct counters_source papi_source = {
+    .name = "papi",
+    .slow = true,
+    .probe = probe,
+};
