@@ -20,7 +20,7 @@ cmd: base counters job plan scheduler store run report agent'
 
 # header: the files that may include it, as a pattern
 foreign='slurm/: src/scheduler/slurm*|src/report/sacct.c
-papi.h: src/counters/papi.c
+papi.h: src/counters/papi*.c
 hdf5.h: src/store/*
 libconfig.h: src/job/*
 mpi.h: include/mlbatch/mpi.h|src/mpi/*|contrib/examples/*

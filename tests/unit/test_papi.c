@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The real PAPI over a fake PMU whose counters all are CPU time: what tasks
+ * of known work give, and what is said when something is in the way. */
+#include "config.h"
+
+#include <dlfcn.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "counters/source.h"
+
+#define SKIPPED 77
+
+static const struct counters_source *papi;
+
+/* ---- programs of known work ---- */
+
+static double clock_ms(clockid_t id)
+{
+    struct timespec t;
+
+    clock_gettime(id, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static void burn(int ms)
+{
+    for (double end = clock_ms(CLOCK_THREAD_CPUTIME_ID) + ms;
+         clock_ms(CLOCK_THREAD_CPUTIME_ID) < end;)
+        ;
+}
+
+/* A program that waits for orders: 'b': burn 20 ms; 'f': a child does and
+ * ends; 'q': end. It answers the first two. */
+struct program {
+    pid_t pid;
+    int orders, answers;
+    double before;                   /* its CPU time when it was ready, ns */
+};
+
+static void obey(int orders, int answers)
+{
+    char order = 'r';
+
+    if (write(answers, &order, 1) != 1)
+        _exit(1);
+    while (read(orders, &order, 1) == 1 && order != 'q') {
+        if (order == 'b') {
+            burn(20);
+        } else {
+            pid_t child = fork();
+            if (child == 0) {
+                burn(20);
+                _exit(0);
+            }
+            waitpid(child, NULL, 0);
+        }
+        if (write(answers, &order, 1) != 1)
+            break;
+    }
+    _exit(0);
+}
+
+static struct program begin_program(void)
+{
+    struct program program;
+    int there[2], back[2];
+    clockid_t id;
+    char ready;
+
+    assert_int_equal(pipe(there), 0);
+    assert_int_equal(pipe(back), 0);
+    program.pid = fork();
+    assert_true(program.pid >= 0);
+    if (program.pid == 0) {
+        close(there[1]);
+        close(back[0]);
+        obey(there[0], back[1]);
+    }
+    close(there[0]);
+    close(back[1]);
+    program.orders = there[1];
+    program.answers = back[0];
+    assert_int_equal(read(back[0], &ready, 1), 1);
+    assert_int_equal(clock_getcpuclockid(program.pid, &id), 0);
+    program.before = clock_ms(id) * 1e6;
+    return program;
+}
+
+static void order(const struct program *program, const char *orders)
+{
+    for (; *orders; orders++) {
+        char answer;
+        assert_int_equal(write(program->orders, orders, 1), 1);
+        assert_int_equal(read(program->answers, &answer, 1), 1);
+    }
+}
+
+/* Let it end; its CPU time since it was ready, and its children's, ns. */
+static double end_program(struct program *program)
+{
+    struct rusage usage;
+
+    assert_int_equal(write(program->orders, "q", 1), 1);
+    close(program->orders);
+    close(program->answers);
+    assert_int_equal(wait4(program->pid, NULL, 0, &usage), program->pid);
+    return ((double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec) *
+               1e9 + ((double)usage.ru_utime.tv_usec +
+                      (double)usage.ru_stime.tv_usec) * 1e3 -
+           program->before;
+}
+
+/* ---- one task ---- */
+
+struct task {
+    struct counters_entity entity;
+    void *state;
+    int64_t values[METRIC_COUNT];
+    struct metric_status status[METRIC_COUNT];
+};
+
+static void begin_task(struct task *task, pid_t pid, bool late)
+{
+    memset(task, 0, sizeof(*task));
+    task->entity.scope = METRIC_TASK;
+    task->entity.pid = pid;
+    task->entity.group_fd = -1;
+    task->entity.late = late;
+    task->state = papi->begin(&task->entity, task->status);
+}
+
+static void read_task(struct task *task)
+{
+    for (int m = 0; m < METRIC_COUNT; m++)
+        task->values[m] = METRIC_MISSING;
+    papi->read(task->state, task->values, task->status);
+}
+
+static void assert_near(double value, double truth, double share)
+{
+    if (value < truth * (1 - share) || value > truth * (1 + share))
+        fail_msg("%.0f is not within %.0f %% of %.0f", value, share * 100,
+                 truth);
+}
+
+/* ---- each case in a program of its own: PAPI is set up once ---- */
+
+struct fake_case {
+    const char *name, *fake, *group, *pmu;
+    void (*body)(const struct fake_case *c);
+    enum metric_cause cause;
+    const char *words;
+};
+
+static void exec_case(const struct fake_case *c)
+{
+    if (c->fake)
+        setenv("FAKE_PMU", c->fake, 1);
+    if (c->group)
+        setenv("FAKE_PMU_GROUP", c->group, 1);
+    setenv("LIBPFM_FORCE_PMU", c->pmu ? c->pmu : "skl", 1);
+    setenv("FAKE_PMU_CASE", c->name, 1);
+    setenv("LD_PRELOAD", BUILDDIR "/tests/unit/fake_pmu.so", 1);
+    setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
+    execl("/proc/self/exe", "test_papi", (char *)NULL);
+    _exit(127);
+}
+
+static void run_case(const struct fake_case *c)
+{
+    int status;
+    pid_t pid;
+
+    if (getenv("FAKE_PMU_CASE")) {
+        c->body(c);
+        return;
+    }
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        exec_case(c);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+#define FAKE(test, ...) \
+    static void test(void **state) \
+    { \
+        (void)state; \
+        run_case(&(struct fake_case){ .name = #test, __VA_ARGS__ }); \
+    }
+
+/* ---- what is counted ---- */
+
+static void descendants(const struct fake_case *c)
+{
+    struct program program = begin_program();
+    struct task task;
+
+    (void)c;
+    begin_task(&task, program.pid, false);
+    assert_non_null(task.state);
+    order(&program, "bfbf");
+    double truth = end_program(&program);
+    read_task(&task);
+    assert_near((double)task.values[METRIC_CYCLES], truth, 0.02);
+    assert_near((double)task.values[METRIC_INSTRUCTIONS], truth, 0.02);
+    assert_int_equal(task.status[METRIC_CYCLES].state, METRIC_OK);
+    assert_int_equal(task.status[METRIC_CYCLES].coverage, 100);
+    assert_string_equal(task.status[METRIC_CYCLES].source,
+                        "papi:PAPI_TOT_CYC");
+    papi->end(task.state);
+}
+FAKE(test_descendants_are_counted, .body = descendants)
+
+/* Sets take turns, children end in each of them; the sums stay right. */
+static void rotation(const struct fake_case *c)
+{
+    struct program program = begin_program();
+    struct task task;
+    int64_t before[METRIC_COUNT] = { 0 };
+
+    (void)c;
+    begin_task(&task, program.pid, false);
+    for (int i = 0; i < 12; i++) {
+        order(&program, i % 3 ? "fb" : "f");
+        read_task(&task);
+        for (int m = METRIC_CYCLES; m <= METRIC_BRANCH_MISSES; m++) {
+            if (task.values[m] == METRIC_MISSING)
+                continue;
+            assert_true(task.values[m] >= before[m]);
+            before[m] = task.values[m];
+        }
+    }
+    double truth = end_program(&program);
+    read_task(&task);
+    assert_near((double)task.values[METRIC_CYCLES], truth, 0.02);
+    assert_near((double)task.values[METRIC_LLC_MISSES], truth, 0.02);
+    assert_near((double)task.values[METRIC_STALL_CYCLES], truth, 0.02);
+    /* Each of DP_OPS and SP_OPS adds up several: of CPU time, too. */
+    assert_true(task.values[METRIC_FP_OPS] >
+                2 * task.values[METRIC_CYCLES]);
+    assert_int_equal(task.status[METRIC_CYCLES].state, METRIC_OK);
+    for (int m = METRIC_LLC_MISSES; m <= METRIC_BRANCH_MISSES; m++) {
+        assert_int_equal(task.status[m].state, METRIC_ESTIMATED);
+        assert_in_range(task.status[m].coverage, 15, 60);
+        assert_non_null(strstr(task.status[m].reason, "% of the cycles"));
+    }
+    assert_string_equal(task.status[METRIC_FP_OPS].source,
+                        "papi:PAPI_DP_OPS+PAPI_SP_OPS");
+    papi->end(task.state);
+}
+FAKE(test_sets_take_turns, .body = rotation)
+
+/* What had no turn is no 0. */
+static void no_turn(const struct fake_case *c)
+{
+    struct program program = begin_program();
+    struct task task;
+
+    (void)c;
+    begin_task(&task, program.pid, false);
+    order(&program, "b");
+    end_program(&program);
+    read_task(&task);
+    assert_int_equal(task.values[METRIC_FP_OPS], METRIC_MISSING);
+    assert_int_equal(task.status[METRIC_FP_OPS].state, METRIC_UNAVAILABLE);
+    assert_int_equal(task.status[METRIC_FP_OPS].cause, METRIC_CONTENDED);
+    papi->end(task.state);
+}
+FAKE(test_no_turn_is_not_zero, .body = no_turn)
+
+/* A processor with few counters: smaller sets, the same truth. */
+FAKE(test_few_counters, .group = "6", .body = rotation)
+
+static void late(const struct fake_case *c)
+{
+    struct program program = begin_program();
+    struct task task;
+
+    (void)c;
+    order(&program, "bb");
+    begin_task(&task, program.pid, true);
+    order(&program, "bf");
+    double truth = end_program(&program) - 40e6;
+    read_task(&task);
+    assert_near((double)task.values[METRIC_CYCLES], truth, 0.03);
+    assert_int_equal(task.status[METRIC_CYCLES].state, METRIC_PARTIAL);
+    assert_int_equal(task.status[METRIC_CYCLES].cause, METRIC_LATE);
+    papi->end(task.state);
+}
+FAKE(test_late_is_partial, .body = late)
+
+/* Many tasks at once, read after all have ended. */
+static void many(const struct fake_case *c)
+{
+    struct program programs[8];
+    struct task tasks[8];
+
+    (void)c;
+    for (int i = 0; i < 8; i++) {
+        programs[i] = begin_program();
+        begin_task(&tasks[i], programs[i].pid, false);
+        assert_non_null(tasks[i].state);
+    }
+    for (int i = 0; i < 8; i++)
+        order(&programs[i], i % 2 ? "bb" : "f");
+    for (int i = 0; i < 8; i++) {
+        double truth = end_program(&programs[i]);
+        read_task(&tasks[i]);
+        assert_near((double)tasks[i].values[METRIC_CYCLES], truth, 0.03);
+        papi->end(tasks[i].state);
+    }
+}
+FAKE(test_many_tasks, .body = many)
+
+/* A process that has gone: nothing, and above all not this process. */
+static void gone(const struct fake_case *c)
+{
+    struct program program = begin_program();
+    struct task task;
+
+    (void)c;
+    end_program(&program);
+    begin_task(&task, program.pid, false);
+    assert_null(task.state);
+    assert_int_equal(task.status[METRIC_CYCLES].state, METRIC_UNAVAILABLE);
+    assert_int_equal(task.status[METRIC_CYCLES].cause, METRIC_LOST);
+}
+FAKE(test_gone_never_counts_itself, .body = gone)
+
+static void foreign(const struct fake_case *c)
+{
+    struct program program = begin_program();
+    struct task task;
+
+    (void)c;
+    papi->open(NULL);
+    setenv("FAKE_PMU_PID", "deny", 1);
+    begin_task(&task, program.pid, false);
+    assert_null(task.state);
+    assert_int_equal(task.status[METRIC_CYCLES].cause, METRIC_FORBIDDEN);
+    end_program(&program);
+}
+FAKE(test_foreign_process, .body = foreign)
+
+/* Windows in which the counters found no room are gaps, not zeros. */
+static void starved(const struct fake_case *c)
+{
+    struct program program = begin_program();
+    struct task task;
+
+    (void)c;
+    begin_task(&task, program.pid, false);
+    order(&program, "bb");
+    read_task(&task);
+    int64_t before = task.values[METRIC_CYCLES];
+    setenv("FAKE_PMU", "starved", 1);
+    order(&program, "bb");
+    read_task(&task);
+    unsetenv("FAKE_PMU");
+    assert_int_equal(task.status[METRIC_CYCLES].state, METRIC_ESTIMATED);
+    assert_int_equal(task.status[METRIC_CYCLES].cause, METRIC_CONTENDED);
+    assert_in_range(task.status[METRIC_CYCLES].coverage, 10, 90);
+    assert_near((double)(task.values[METRIC_CYCLES] - before),
+                (double)before, 0.5);
+    for (int i = 0; i < 6; i++) {
+        order(&program, "f");
+        read_task(&task);
+    }
+    assert_true(task.values[METRIC_CYCLES] > before + 100000000);
+    end_program(&program);
+    papi->end(task.state);
+}
+FAKE(test_starved_windows, .body = starved)
+
+/* ---- why nothing is counted ---- */
+
+static void refused(const struct fake_case *c)
+{
+    struct program program = begin_program();
+    struct mlb_text text = MLB_TEXT_INIT;
+    struct task task;
+
+    begin_task(&task, program.pid, false);
+    assert_null(task.state);
+    for (int m = METRIC_CYCLES; m <= METRIC_BRANCH_MISSES; m++) {
+        assert_int_equal(task.status[m].state, METRIC_UNAVAILABLE);
+        assert_string_equal(metric_cause_name(task.status[m].cause),
+                            metric_cause_name(c->cause));
+        assert_non_null(strstr(task.status[m].reason, c->words));
+    }
+    papi->probe(&text);
+    assert_int_equal(strncmp(text.data, "unavailable: ", 13), 0);
+    assert_non_null(strstr(text.data, c->words));
+    text_clear(&text);
+    end_program(&program);
+}
+FAKE(test_no_pmu, .fake = "enoent", .body = refused,
+     .cause = METRIC_NO_PMU, .words = "no hardware counters")
+FAKE(test_component_disabled, .fake = "enoent", .pmu = "none",
+     .body = refused, .cause = METRIC_NO_PMU, .words = "no hardware")
+FAKE(test_papi_disabled_kernel_counts, .pmu = "none", .body = refused,
+     .cause = METRIC_UNSUPPORTED, .words = "PAPI does not")
+FAKE(test_forbidden, .fake = "eacces", .body = refused,
+     .cause = METRIC_FORBIDDEN, .words = "perf_event_paranoid")
+FAKE(test_container, .fake = "eperm", .body = refused,
+     .cause = METRIC_CONTAINER, .words = "container")
+FAKE(test_no_call, .fake = "enosys", .body = refused,
+     .cause = METRIC_CONTAINER, .words = "no perf_event_open")
+FAKE(test_taken, .fake = "ebusy", .body = refused,
+     .cause = METRIC_CONTENDED, .words = "taken")
+FAKE(test_few_files, .fake = "emfile", .body = refused,
+     .cause = METRIC_FEW_FILES, .words = "ulimit -n")
+FAKE(test_always_zero, .fake = "zero", .body = refused,
+     .cause = METRIC_ALWAYS_ZERO, .words = "stays zero")
+FAKE(test_always_starved, .fake = "starved", .body = refused,
+     .cause = METRIC_CONTENDED, .words = "free")
+
+/* The limit of files is hit half-way through a task's sets. */
+static void files_run_out(const struct fake_case *c)
+{
+    struct program program = begin_program();
+    struct rlimit limit = { 0 };
+    struct task task;
+
+    (void)c;
+    papi->open(NULL);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    int fd = dup(0);
+    assert_true(fd >= 0);
+    close(fd);
+    limit.rlim_cur = (rlim_t)fd + 9;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    begin_task(&task, program.pid, false);
+    assert_null(task.state);
+    assert_int_equal(task.status[METRIC_CYCLES].cause, METRIC_FEW_FILES);
+    fd = dup(0);
+    assert_true(fd >= 0 && (rlim_t)fd + 9 <= limit.rlim_cur);
+    end_program(&program);
+}
+FAKE(test_files_run_out, .body = files_run_out)
+
+static void probe_ok(const struct fake_case *c)
+{
+    struct mlb_text text = MLB_TEXT_INIT;
+
+    (void)c;
+    papi->probe(&text);
+    assert_int_equal(strncmp(text.data, "ok: PAPI ", 9), 0);
+    assert_non_null(strstr(text.data, "cycles, instructions, llc_misses"));
+    text_clear(&text);
+}
+FAKE(test_probe, .body = probe_ok)
+
+/* ---- set up ---- */
+
+static void load(void)
+{
+    void *module = dlopen(BUILDDIR "/.libs/counters-papi.so", RTLD_NOW);
+
+    if (module)
+        papi = dlsym(module, "papi_source");
+    if (papi)
+        return;
+    printf("no PAPI module: %s\n", dlerror());
+    exit(1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_descendants_are_counted),
+        cmocka_unit_test(test_sets_take_turns),
+        cmocka_unit_test(test_no_turn_is_not_zero),
+        cmocka_unit_test(test_few_counters),
+        cmocka_unit_test(test_late_is_partial),
+        cmocka_unit_test(test_many_tasks),
+        cmocka_unit_test(test_gone_never_counts_itself),
+        cmocka_unit_test(test_foreign_process),
+        cmocka_unit_test(test_starved_windows),
+        cmocka_unit_test(test_no_pmu),
+        cmocka_unit_test(test_component_disabled),
+        cmocka_unit_test(test_papi_disabled_kernel_counts),
+        cmocka_unit_test(test_forbidden),
+        cmocka_unit_test(test_container),
+        cmocka_unit_test(test_no_call),
+        cmocka_unit_test(test_taken),
+        cmocka_unit_test(test_few_files),
+        cmocka_unit_test(test_always_zero),
+        cmocka_unit_test(test_always_starved),
+        cmocka_unit_test(test_files_run_out),
+        cmocka_unit_test(test_probe),
+    };
+
+#ifndef HAVE_PAPI
+    printf("skipped: this build has no PAPI\n");
+    return SKIPPED;
+#endif
+    load();
+    if (getenv("FAKE_PMU_CASE"))
+        cmocka_set_test_filter(getenv("FAKE_PMU_CASE"));
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
