@@ -110,6 +110,8 @@ struct counters *counters_create(const struct counters_options *options)
     struct counters *counters = create(usual, USUAL);
 
     try_papi(counters, options);
+    if (options->gpus)
+        counters->sources[counters->count++] = &nvml_source;
     open_sources(counters, options);
     return counters;
 }
@@ -460,4 +462,5 @@ void counters_probe(struct mlb_text *out)
         text_addf(out, "papi: unavailable: %s\n", why.reason);
     for (size_t i = 0; i < USUAL; i++)
         probe_source(usual[i], out);
+    probe_source(&nvml_source, out);
 }
