@@ -6,7 +6,7 @@
 
 #include "counters/source.h"
 
-#define PAPI_EVENTS_MAX 7            /* of which DP_OPS, SP_OPS are one metric */
+#define PAPI_EVENTS_MAX 7            /* DP_OPS, SP_OPS are one metric */
 #define PAPI_IN_SET_MAX 6            /* cycles, instructions and four more */
 
 struct papi_event {
