@@ -60,6 +60,7 @@ struct card_attempt {
     double end;                      /* NAN: not even known about */
     bool ended;                      /* it told its end */
     long tasks;                      /* that it should have had */
+    double first_step;               /* that told a value; -1: none */
 };
 
 struct card_input {
@@ -72,6 +73,8 @@ struct card_input {
     size_t attempt_count;
     const struct card_attempt *last; /* the last with tasks; NULL: none */
     struct card_value seconds;       /* of all attempts together */
+    struct card_tally *memory;       /* of each node, then of the tasks of
+                                      * each attempt that are on none */
 };
 int card_input_read(struct card_input *in, const struct record *record,
                     struct mlb_error *err);
@@ -86,6 +89,12 @@ double card_task_seconds(const struct card_input *in, size_t task,
 /* The most memory that it had at once. */
 double card_task_memory(const struct card_input *in, size_t task,
                         enum metric_state *state);
+/* The value that 95 % of them do not exceed (nearest rank); sorts them. */
+double advise_percentile(double *values, size_t count);
+
+/* MLB_JOB_NAME of a plan; "" if it has none. Caller frees. */
+char *card_job_name(const struct mlb_fields *plan);
+
 bool card_task_ended(const struct record_task *task);
 double card_gpu_number(const struct record_gpu *gpu, enum metric_id metric,
                        enum metric_state *state);
@@ -96,15 +105,24 @@ struct card_value card_task_sum(const struct card_input *in,
                                 enum metric_id metric,
                                 const struct card_attempt *attempt,
                                 struct card_tally *tally);
+/* Steps that the time METRIC_STEP_TIME of a task spans; NAN if unknown. */
+double card_steps_done(const struct card_input *in, size_t task,
+                       enum metric_state *state);
 /* "rank 3 on n2": caller frees. */
 char *card_rank_name(const struct card_input *in, size_t task);
 /* Memory of a node: what its tasks had. */
-struct card_value card_node_memory(const struct card_input *in, long node);
+struct card_value card_node_memory(const struct card_input *in, size_t node);
 /* The highest of all nodes. */
 struct card_value card_memory(const struct card_input *in, char **where);
 /* GPUs that were measured and used, measured, and asked for. */
 struct card_gpus { long used, measured, asked, held; };
 struct card_gpus card_gpus(const struct card_input *in);
+
+/* The longest time in which value stays at or below limit, that at the end,
+ * and all of the time that was watched. */
+struct card_idle { double longest, from, tail, watched; };
+struct card_idle card_idle_find(const double *time, const double *value,
+                                size_t count, double limit);
 
 /* ---- card_build.c: parts of a card ---- */
 

@@ -80,12 +80,14 @@ static void add_row(struct text_card *t, const struct card_row *row)
     if (row->value.state != METRIC_OK)
         text_addf(&word, "%s%s: %s", word.length ? "; " : "",
                   metric_state_name(row->value.state), row->value.reason);
-    if (word.length && asked)
-        text_wrap(t, word.data, 0, LABEL + 3);
-    else if (word.length)
+    if (word.length && asked) {
+        text_pad(t->out, "", LABEL + 3);
+        text_wrap(t, word.data, LABEL + 3, LABEL + 3);
+    } else if (word.length) {
         text_wrap(t, word.data, LABEL + VALUE + 3, LABEL + 3);
-    else if (!asked)
+    } else if (!asked) {
         text_add(t->out, "\n");
+    }
     text_clear(&word);
 }
 

@@ -245,27 +245,30 @@ void text_table(struct text_card *t, const struct card_table *table)
     free(less.cells);
 }
 
-/* Means of the line's values in SPARKS buckets of x; NAN: none there. */
-static void bucket(const struct card_line *line, double means[SPARKS])
+/* Means of the line's values in buckets of x, NAN: none there. Returns how
+ * many: no more than there are points. */
+static int bucket(const struct card_line *line, double means[SPARKS])
 {
     double counts[SPARKS] = { 0 };
+    int buckets = line->count < SPARKS ? (int)line->count : SPARKS;
     double from = line->x[0], span = line->x[line->count - 1] - from;
 
-    for (int i = 0; i < SPARKS; i++)
+    for (int i = 0; i < buckets; i++)
         means[i] = 0;
     for (size_t i = 0; i < line->count; i++) {
-        double at = span > 0 ? (line->x[i] - from) / span * SPARKS : 0;
-        int k = at >= SPARKS ? SPARKS - 1 : at > 0 ? (int)at : 0;
+        double at = span > 0 ? (line->x[i] - from) / span * buckets : 0;
+        int k = at >= buckets ? buckets - 1 : at > 0 ? (int)at : 0;
         if (isfinite(line->y[i])) {
             means[k] += line->y[i];
             counts[k]++;
         }
     }
-    for (int i = 0; i < SPARKS; i++)
+    for (int i = 0; i < buckets; i++)
         means[i] = counts[i] > 0 ? means[i] / counts[i] : NAN;
+    return buckets;
 }
 
-static void add_sparks(struct text_card *t, const double means[SPARKS])
+static void add_sparks(struct text_card *t, const double *means, int count)
 {
     static const char *const blocks[] = { "▁", "▂", "▃", "▄", "▅", "▆", "▇",
                                           "█" };
@@ -273,11 +276,11 @@ static void add_sparks(struct text_card *t, const double means[SPARKS])
                                          "#" };
     double low = INFINITY, high = -INFINITY;
 
-    for (int i = 0; i < SPARKS; i++) {
+    for (int i = 0; i < count; i++) {
         low = fmin(low, isnan(means[i]) ? INFINITY : means[i]);
         high = fmax(high, isnan(means[i]) ? -INFINITY : means[i]);
     }
-    for (int i = 0; i < SPARKS; i++) {
+    for (int i = 0; i < count; i++) {
         int k = high > low && !isnan(means[i])
                     ? (int)((means[i] - low) / (high - low) * 7.999) : 0;
         text_add(t->out, isnan(means[i]) ? " "
@@ -297,11 +300,11 @@ void text_plot(struct text_card *t, const struct card_plot *plot)
         double means[SPARKS];
         if (line->count == 0)
             continue;
-        bucket(line, means);
+        int count = bucket(line, means);
         text_add(t->out, "  ");
         add_name(t->out, line->name);
         text_add(t->out, "  ");
-        add_sparks(t, means);
+        add_sparks(t, means, count);
         text_add(t->out, "\n");
     }
 }
