@@ -23,6 +23,12 @@ const struct job_key site_keys[] = {
     { .path = "kill_wait", .type = KEY_DURATION, .offset = SITE(kill_wait),
       .fallback = "30", .max = 86400,
       .help = "time from SIGTERM to SIGKILL" },
+    { .path = "peak.gflops", .type = KEY_COUNT, .offset = SITE(peak.gflops),
+      .min = 1, .max = 1000000000,
+      .help = "GFLOP/s of a node at best, for reports" },
+    { .path = "peak.bandwidth", .type = KEY_SIZE,
+      .offset = SITE(peak.bandwidth), .min = 1 << 20, .max = 1LL << 60,
+      .help = "bytes a second of a node's memory: \"200G\"" },
     { .path = "local.cores", .type = KEY_COUNT, .offset = SITE(local.cores),
       .min = 1, .max = 65535,
       .help = "cores that local runs share; without it all" },
@@ -80,7 +86,7 @@ struct mlb_site *site_create(void)
     *site = (struct mlb_site){
         .scheduler = xstrdup("auto"),
         .local = { .cores = MLB_UNSET, .gpus = MLB_STRINGS_INIT },
-        .kill_wait = 30,
+        .kill_wait = 30, .peak = { MLB_UNSET, MLB_UNSET },
         .sources = MLB_STRINGS_INIT,
     };
     return site;

@@ -30,6 +30,10 @@ struct mlb_site {
         long cores;              /* MLB_UNSET: those of this machine */
         struct mlb_strings gpus; /* declared, e.g. "0", "1", a UUID */
     } local;
+    struct {                     /* of a node; MLB_UNSET: not known */
+        long gflops;             /* GFLOP/s */
+        long long bandwidth;     /* bytes a second, of memory */
+    } peak;
     long kill_wait;              /* seconds from SIGTERM to SIGKILL, 30 */
     struct mlb_launcher *launchers;
     size_t launcher_count;

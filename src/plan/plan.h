@@ -62,8 +62,9 @@ struct mlb_plan *plan_asked(const struct mlb_job *job);
 
 /* What the agent needs on the node, as fields (file RUN_DIR/plan): run,
  * token, scheduler, directory, nodes, tasks, tasks_per_node, cpus_per_task,
- * gpus_per_task, walltime, warn, kill_wait, and repeated: launch, command,
- * env (each "NAME=value"). */
+ * gpus_per_task, walltime, memory_per_node (bytes), peak_gflops and
+ * peak_bandwidth of a node (-1 each: not known), warn, kill_wait, and
+ * repeated: launch, command, env (each "NAME=value"). */
 void plan_agent_fields(const struct mlb_plan *plan, const struct mlb_job *job,
                        const struct mlb_site *site, struct mlb_fields *out);
 

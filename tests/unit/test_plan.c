@@ -255,6 +255,9 @@ static void test_agent_fields(void **unused)
     assert_int_equal(fields_get_long(&back, "nodes", 0), 2);
     assert_int_equal(fields_get_long(&back, "tasks", 0), 2);
     assert_int_equal(fields_get_long(&back, "walltime", 0), MLB_UNSET);
+    assert_int_equal(fields_get_long(&back, "memory_per_node", 0),
+                     MLB_UNSET);
+    assert_int_equal(fields_get_long(&back, "peak_gflops", 0), MLB_UNSET);
     assert_int_equal(fields_get_long(&back, "warn", 0), 30);
     assert_int_equal(fields_get_long(&back, "every", 0), 60);
     assert_int_equal(fields_get_long(&back, "kill_wait", 0), 30);

@@ -109,6 +109,7 @@ static void test_one_over_another(void **state)
     assert_int_equal(read_text(site,
         "scheduler = \"slurm\"; store = \"/a\"; kill_wait = 10;\n"
         "local = { cores = 4; gpus = [\"0\"]; };\n"
+        "peak = { gflops = 3000; bandwidth = \"200G\"; };\n"
         "launchers = ({ name = \"x\"; slurm = [\"1\"]; local = [\"2\"]; },\n"
         " { name = \"y\"; pbs = [\"3\"]; });\n"
         "partitions = ({ name = \"p\"; max_nodes = 2; cpus_per_node = 8;\n"
@@ -125,6 +126,8 @@ static void test_one_over_another(void **state)
     assert_string_equal(site->store, "/b");
     assert_int_equal(site->kill_wait, 10);
     assert_int_equal(site->local.cores, 4);
+    assert_int_equal(site->peak.gflops, 3000);
+    assert_int_equal(site->peak.bandwidth, 200LL << 30);
     assert_int_equal(site->local.gpus.count, 0);
     assert_int_equal(site->launcher_count, 3);
     assert_string_equal(site_launcher(site, "x")->slurm.items[0],
