@@ -20,6 +20,8 @@ _mlbatch_options()
         status | doctor) printf '%s\n' --json $common ;;
         logs) printf '%s\n' --follow --rank= --batch $common ;;
         wait) printf '%s\n' --quiet $common ;;
+        report) printf '%s\n' --json --csv --html --prometheus= --site= \
+                    --store= ;;
         cancel) printf '%s\n' $common ;;
         'dataset import') printf '%s\n' --format= --label= --shape= --dtype= \
                               --length= --separator= --whole-files --field= \
@@ -42,7 +44,7 @@ _mlbatch_options()
 }
 
 _mlbatch_commands='init plan submit list status logs wait cancel dataset
-    checkpoint doctor help'
+    checkpoint report doctor help'
 
 # An array: "[0]" must not be taken for a pattern.
 _mlbatch_keys=(name= command= launch= resources.nodes=
@@ -220,7 +222,7 @@ _mlbatch_argument()
             fi ;;
         list) [ "$2" != 0 ] || _mlbatch_offer_store runs names ;;
         status | logs | wait) [ "$2" != 0 ] || _mlbatch_offer_store runs ;;
-        cancel) _mlbatch_offer_store runs ;;
+        cancel | report) _mlbatch_offer_store runs ;;
         help)
             [ "$2" != 0 ] ||
                 _mlbatch_offer_list "$_mlbatch_commands job site" ;;

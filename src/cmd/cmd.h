@@ -109,6 +109,7 @@ int cmd_doctor(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 int cmd_dataset(int argc, char **argv);
 int cmd_checkpoint(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 
 /* The table of subcommands, for main, help and completion. */
 struct cmd_row {

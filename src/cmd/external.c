@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* mlbatch dataset and checkpoint: handed to mlbatch-store.
+/* mlbatch dataset, checkpoint and report: handed to mlbatch-store.
  *
  * libhdf5 takes longer to load than a whole `mlbatch submit` may take, so
  * this program does without it and starts another for what needs it. */
@@ -85,4 +85,9 @@ int cmd_dataset(int argc, char **argv)
 int cmd_checkpoint(int argc, char **argv)
 {
     return hand_over("checkpoint", argc, argv);
+}
+
+int cmd_report(int argc, char **argv)
+{
+    return hand_over("report", argc, argv);
 }

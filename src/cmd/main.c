@@ -19,6 +19,7 @@ const struct cmd_row cmd_table[] = {
     { "cancel", cmd_cancel, "end runs" },
     { "dataset", cmd_dataset, "import, look at, export data sets" },
     { "checkpoint", cmd_checkpoint, "look at, export, prune checkpoints" },
+    { "report", cmd_report, "show what a run used, and what to ask next" },
     { "doctor", cmd_doctor, "say what works here and how to mend the rest" },
     { "help", cmd_help, "explain a command, job files or site files" },
     { NULL, NULL, NULL },

@@ -56,5 +56,7 @@ int store_confirm(const char *question, struct mlb_error *err);
 int store_import(struct store_context *context, int argc, char **argv);
 int store_dataset(struct store_context *context, int argc, char **argv);
 int store_checkpoint(struct store_context *context, int argc, char **argv);
+int store_report(struct store_context *context, int argc, char **argv);
+int store_advise(struct store_context *context, int argc, char **argv);
 
 #endif

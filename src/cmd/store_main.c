@@ -319,6 +319,8 @@ static int probe(struct store_context *context, int argc, char **argv)
 static const struct store_row table[] = {
     { "dataset", store_dataset, "import, look at and export data sets" },
     { "checkpoint", store_checkpoint, "look at, export and prune checkpoints" },
+    { "report", store_report, "print the cards of runs" },
+    { "advise", store_advise, "say what a job should ask next" },
     { "seal", seal, "write the record of a run" },
     { "probe", probe, "say what storage can do here" },
     { NULL, NULL, NULL },

@@ -107,7 +107,8 @@ static struct card_value longest(const struct card_input *in,
         if (gpus.asked > 0 || gpus.held > 0)
             add_gpus(in, attempt, &cpu, &v);
         *idle = card_idle_find(cpu.time, cpu.value, cpu.count,
-                               BUSY * (double)in->last->tasks);
+                               BUSY * (double)in->last->tasks /
+                                   card_scale(METRIC_CPU_TIME));
         v.number = idle->longest;
     }
     free(cpu.time);

@@ -64,7 +64,8 @@ static const struct {
       card_task_memory, METRIC_RSS },
     { "step_imbalance", "step_time", "Time of a step", "s", step_time,
       METRIC_STEP_TIME },
-    { "mpi_imbalance", "mpi_time", "Time in MPI", "s", mpi_time, METRIC_MPI_TIME },
+    { "mpi_imbalance", "mpi_time", "Time in MPI", "s", mpi_time,
+      METRIC_MPI_TIME },
     { "ipc_imbalance", "ipc", "Instructions a cycle", "", ipc,
       METRIC_INSTRUCTIONS },
 };

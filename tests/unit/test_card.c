@@ -305,7 +305,7 @@ static void test_idle(void **state)
     (void)state;
     fixture_points = 20;
     for (int i = 0; i < 20; i++)
-        fixture_cpu[i] = (i >= 5 && i < 12) || i > 16 ? 0.01 : 0.9;
+        fixture_cpu[i] = (i >= 5 && i < 12) || i > 16 ? 1e7 : 9e8;
     compute(r);
     assert_is("idle_longest", 7, METRIC_OK);
     assert_is("idle_tail", 3, METRIC_OK);
