@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/files.h"
@@ -33,9 +35,14 @@ void process_begin(void)
     signal(SIGCHLD, SIG_DFL);
 }
 
+/* The pipes' ends and files of a call; -1: none. */
+struct ends {
+    int in, out[2], errors[2];
+};
+
 /* posix_spawn, not fork: the parent may be large, and what it returns is why
  * exec failed. */
-static int spawn(const struct process_call *call, int out, int errors,
+static int spawn(const struct process_call *call, const struct ends *ends,
                  pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
@@ -45,14 +52,18 @@ static int spawn(const struct process_call *call, int out, int errors,
     sigemptyset(&none);
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attributes);
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    if (out >= 0)
-        posix_spawn_file_actions_adddup2(&actions, out, 1);
+    if (ends->in >= 0)
+        posix_spawn_file_actions_adddup2(&actions, ends->in, 0);
+    else
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY,
+                                         0);
+    if (ends->out[1] >= 0)
+        posix_spawn_file_actions_adddup2(&actions, ends->out[1], 1);
     else
         posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY,
                                          0);
-    if (errors >= 0)
-        posix_spawn_file_actions_adddup2(&actions, errors, 2);
+    if (ends->errors[1] >= 0)
+        posix_spawn_file_actions_adddup2(&actions, ends->errors[1], 2);
     if (call->directory)
         posix_spawn_file_actions_addchdir_np(&actions, call->directory);
     posix_spawnattr_setsigmask(&attributes, &none);
@@ -64,19 +75,37 @@ static int spawn(const struct process_call *call, int out, int errors,
     return failed;
 }
 
-/* Read both pipes to their ends. What is over the limit is read and lost,
- * so that the program does not block on a full pipe. */
-static void drain(const struct process_call *call, int out, int errors)
+static double now(void)
 {
-    struct pollfd fds[2] = { { .fd = out, .events = POLLIN },
-                             { .fd = errors, .events = POLLIN } };
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Milliseconds until then, for poll; until 0: never. */
+static int left(double until)
+{
+    double ms = (until - now()) * 1000;
+
+    return until == 0 ? -1 : ms < 0 ? 0 : (int)ms + 1;
+}
+
+/* Read both pipes to their ends, or until then. What is over the limit is
+ * read and lost, so that the program does not block on a full pipe. */
+static void drain(const struct process_call *call, const struct ends *ends,
+                  double until)
+{
+    struct pollfd fds[2] = { { .fd = ends->out[0], .events = POLLIN },
+                             { .fd = ends->errors[0], .events = POLLIN } };
     struct mlb_text *to[2] = { call->out, call->errors };
     size_t limit = call->limit ? call->limit : OUTPUT_LIMIT;
 
     while (fds[0].fd >= 0 || fds[1].fd >= 0) {
-        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+        int ready = poll(fds, 2, left(until));
+        if (ready == 0 || (ready < 0 && errno != EINTR))
             break;
-        for (int i = 0; i < 2; i++) {
+        for (int i = 0; ready > 0 && i < 2; i++) {
             char part[16384];
             if (fds[i].fd < 0 || !fds[i].revents)
                 continue;
@@ -91,33 +120,62 @@ static void drain(const struct process_call *call, int out, int errors)
     }
 }
 
-static int wait_for(pid_t pid, int *status)
+/* Until it has ended, or then, when it is killed: 1. */
+static int wait_for(pid_t pid, int *status, double until)
 {
-    while (waitpid(pid, status, 0) < 0)
-        if (errno != EINTR)
+    bool killed = false;
+
+    for (;;) {
+        bool patient = until == 0 || killed;
+        pid_t ended = waitpid(pid, status, patient ? 0 : WNOHANG);
+        if (ended == pid)
+            return killed;
+        if (ended < 0 && errno != EINTR)
             return -1;
-    return 0;
+        if (patient)
+            continue;
+        killed = left(until) == 0;
+        if (killed)
+            kill(pid, SIGKILL);
+        else
+            poll(NULL, 0, 5);
+    }
 }
 
-static void close_pair(int fd[2])
+static void close_one(int *fd)
 {
-    for (int i = 0; i < 2; i++)
-        if (fd[i] >= 0)
-            close(fd[i]);
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+/* A file in memory rather than a pipe: nobody has to write while the
+ * program reads, and it may end without having read. */
+static int open_input(const struct mlb_text *input)
+{
+    int fd = memfd_create("mlbatch-input", MFD_CLOEXEC);
+
+    if (fd >= 0 && (files_write_all(fd, input->data, input->length) < 0 ||
+                    lseek(fd, 0, SEEK_SET) < 0))
+        close_one(&fd);
+    return fd;
 }
 
 int process_run(const struct process_call *call, int *status,
                 struct mlb_error *err)
 {
-    int out[2] = { -1, -1 }, errors[2] = { -1, -1 }, rc = -1;
+    struct ends ends = { -1, { -1, -1 }, { -1, -1 } };
+    double until = call->seconds ? now() + call->seconds : 0;
+    int rc = -1;
     pid_t pid;
 
-    if ((call->out && pipe2(out, O_CLOEXEC) < 0) ||
-        (call->errors && pipe2(errors, O_CLOEXEC) < 0)) {
+    if ((call->input && (ends.in = open_input(call->input)) < 0) ||
+        (call->out && pipe2(ends.out, O_CLOEXEC) < 0) ||
+        (call->errors && pipe2(ends.errors, O_CLOEXEC) < 0)) {
         mlb_error_errno(err, MLB_ERR_IO, "cannot start %s", call->argv[0]);
         goto out;
     }
-    int failed = spawn(call, out[1], errors[1], &pid);
+    int failed = spawn(call, &ends, &pid);
     if (failed) {
         errno = failed;
         mlb_error_errno(err, failed == ENOENT ? MLB_ERR_NOT_FOUND
@@ -125,17 +183,19 @@ int process_run(const struct process_call *call, int *status,
                         "cannot run %s", call->argv[0]);
         goto out;
     }
-    for (int i = 0; i < 2; i++) {
-        int *pair = i ? errors : out;
-        if (pair[1] >= 0)
-            close(pair[1]);
-        pair[1] = -1;
-    }
-    drain(call, out[0], errors[0]);
-    rc = wait_for(pid, status);
+    close_one(&ends.out[1]);
+    close_one(&ends.errors[1]);
+    drain(call, &ends, until);
+    rc = wait_for(pid, status, until);
+    if (rc > 0)
+        rc = mlb_error_set(err, MLB_ERR_FAILED, "%s took over %d s and was "
+                           "ended", call->argv[0], call->seconds);
 out:
-    close_pair(out);
-    close_pair(errors);
+    close_one(&ends.in);
+    for (int i = 0; i < 2; i++) {
+        close_one(&ends.out[i]);
+        close_one(&ends.errors[i]);
+    }
     return rc;
 }
 

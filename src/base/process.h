@@ -14,15 +14,18 @@
  * and SIGCHLD has its default, in case whoever started us ignored it. */
 void process_begin(void);
 
-/* Run argv (found on PATH), standard input from /dev/null, standard output
- * collected into out (NULL: discarded) up to limit bytes, standard error
- * into errors (NULL: left as it is). Waits. *status is as from waitpid.
- * -1 if it cannot be started. */
+/* Run argv (found on PATH), standard input from input (NULL: /dev/null),
+ * standard output collected into out (NULL: discarded) up to limit bytes,
+ * standard error into errors (NULL: left as it is). Waits. *status is as
+ * from waitpid. -1 if it cannot be started, or took over seconds and was
+ * killed (MLB_ERR_FAILED). */
 struct process_call {
     char *const *argv;
     const char *directory;        /* run there; NULL: here */
+    const struct mlb_text *input;
     struct mlb_text *out, *errors;
     size_t limit;                 /* 0: 64 MiB */
+    int seconds;                  /* 0: as long as it takes */
 };
 int process_run(const struct process_call *call, int *status,
                 struct mlb_error *err);

@@ -91,6 +91,51 @@ static void test_much(void **state)
     result_clear(&r);
 }
 
+/* Far more than a pipe holds, and a program that does not read it. */
+static void test_input(void **state)
+{
+    char *cat[] = { "cat", NULL }, *none[] = { "true", NULL };
+    struct result r = RESULT_INIT;
+    struct mlb_text input = MLB_TEXT_INIT;
+    struct process_call call = { .argv = cat, .input = &input,
+                                 .out = &r.out };
+
+    (void)state;
+    for (int i = 0; i < 50000; i++)
+        text_addf(&input, "line %d\n", i);
+    assert_int_equal(process_run(&call, &r.status, NULL), 0);
+    assert_int_equal(r.out.length, input.length);
+    assert_memory_equal(r.out.data, input.data, input.length);
+    call.argv = none;
+    assert_int_equal(process_run(&call, &r.status, NULL), 0);
+    assert_int_equal(r.status, 0);
+    text_clear(&input);
+    result_clear(&r);
+}
+
+/* One that says nothing, one that closes its output, one that never stops
+ * talking: each is ended, and nothing of it is left. */
+static void test_time_limit(void **state)
+{
+    const char *const scripts[] = { "exec sleep 600",
+                                    "exec > /dev/null; exec sleep 600",
+                                    "exec yes" };
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        char *argv[] = { "sh", "-c", (char *)scripts[i], NULL };
+        struct result r = RESULT_INIT;
+        struct mlb_error err = { 0 };
+        struct process_call call = { .argv = argv, .out = &r.out,
+                                     .limit = 1000, .seconds = 1 };
+        assert_int_equal(process_run(&call, &r.status, &err), -1);
+        assert_int_equal(err.code, MLB_ERR_FAILED);
+        assert_non_null(strstr(err.text, "over 1 s"));
+        assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+        result_clear(&r);
+    }
+}
+
 static void test_cannot_start(void **state)
 {
     char *argv[] = { "mlb-no-such-program", NULL };
@@ -182,6 +227,8 @@ int main(void)
         cmocka_unit_test(test_output),
         cmocka_unit_test(test_argv),
         cmocka_unit_test(test_much),
+        cmocka_unit_test(test_input),
+        cmocka_unit_test(test_time_limit),
         cmocka_unit_test(test_cannot_start),
         cmocka_unit_test(test_directory),
         cmocka_unit_test(test_signal),
