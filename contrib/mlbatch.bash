@@ -19,6 +19,7 @@ _mlbatch_options()
         list) printf '%s\n' --open --last= --json $common ;;
         status | doctor) printf '%s\n' --json $common ;;
         logs) printf '%s\n' --follow --rank= --batch $common ;;
+        top) printf '%s\n' --once --json --sort= --filter= --site= --store= ;;
         wait) printf '%s\n' --quiet $common ;;
         report) printf '%s\n' --json --csv --html --prometheus= --site= \
                     --store= ;;
@@ -43,8 +44,8 @@ _mlbatch_options()
     [ "$1" = help ] || printf '%s\n' --help
 }
 
-_mlbatch_commands='init plan submit list status logs wait cancel dataset
-    checkpoint report doctor help'
+_mlbatch_commands='init plan submit list status logs top wait cancel
+    dataset checkpoint report doctor help'
 
 # An array: "[0]" must not be taken for a pattern.
 _mlbatch_keys=(name= command= launch= resources.nodes=
@@ -193,6 +194,8 @@ _mlbatch_value()
         --again) _mlbatch_offer_store runs ;;
         --label) _mlbatch_offer_list 'first last' ;;
         --dtype) _mlbatch_offer_list 'u16 u32' ;;
+        --sort) _mlbatch_offer_list 'run rank node cpu rss read write step
+            samples loss gpu state' ;;
         --to) _mlbatch_offer_files "$cur" ;;
         --format)
             case $command in
@@ -222,7 +225,7 @@ _mlbatch_argument()
             fi ;;
         list) [ "$2" != 0 ] || _mlbatch_offer_store runs names ;;
         status | logs | wait) [ "$2" != 0 ] || _mlbatch_offer_store runs ;;
-        cancel | report) _mlbatch_offer_store runs ;;
+        cancel | report | top) _mlbatch_offer_store runs ;;
         help)
             [ "$2" != 0 ] ||
                 _mlbatch_offer_list "$_mlbatch_commands job site" ;;

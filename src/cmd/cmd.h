@@ -110,6 +110,7 @@ int cmd_help(int argc, char **argv);
 int cmd_dataset(int argc, char **argv);
 int cmd_checkpoint(int argc, char **argv);
 int cmd_report(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 
 /* The table of subcommands, for main, help and completion. */
 struct cmd_row {

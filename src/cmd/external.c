@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* mlbatch dataset, checkpoint and report: handed to mlbatch-store.
+/* mlbatch dataset, checkpoint and report: handed to mlbatch-store; top: to
+ * mlbatch-top.
  *
  * libhdf5 takes longer to load than a whole `mlbatch submit` may take, so
  * this program does without it and starts another for what needs it. */
@@ -47,7 +48,9 @@ static void take_options(int argc, char **argv, struct cmd_options *options,
     }
 }
 
-static int hand_over(const char *group, int argc, char **argv)
+/* group: the first word for the program, or NULL. */
+static int hand_over(const char *name, const char *group, int argc,
+                     char **argv)
 {
     struct cmd_context context = CMD_CONTEXT_INIT;
     struct cmd_options options = { 0 };
@@ -58,16 +61,18 @@ static int hand_over(const char *group, int argc, char **argv)
     int code = cmd_open(&context, &options);
     if (code)
         goto out;
-    char *program = cmd_helper("mlbatch-store");
+    char *program = cmd_helper(name);
     strings_push(&call, program);
     strings_pushf(&call, "--store=%s", context.store);
-    strings_push(&call, group);
+    if (group)
+        strings_push(&call, group);
     for (size_t i = 0; i < rest.count; i++)
         strings_push(&call, rest.items[i]);
     execv(program, call.items);
     mlb_error_errno(&err, MLB_ERR_UNSUPPORTED,
-                    "cannot start %s (is mlbatch installed whole?)",
-                    program);
+                    "cannot start %s (%s)", program,
+                    group ? "is mlbatch installed whole?"
+                          : "was mlbatch built without ncurses?");
     code = cmd_fail(&err);
     free(program);
 out:
@@ -79,15 +84,20 @@ out:
 
 int cmd_dataset(int argc, char **argv)
 {
-    return hand_over("dataset", argc, argv);
+    return hand_over("mlbatch-store", "dataset", argc, argv);
 }
 
 int cmd_checkpoint(int argc, char **argv)
 {
-    return hand_over("checkpoint", argc, argv);
+    return hand_over("mlbatch-store", "checkpoint", argc, argv);
+}
+
+int cmd_top(int argc, char **argv)
+{
+    return hand_over("mlbatch-top", NULL, argc, argv);
 }
 
 int cmd_report(int argc, char **argv)
 {
-    return hand_over("report", argc, argv);
+    return hand_over("mlbatch-store", "report", argc, argv);
 }

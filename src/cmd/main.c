@@ -15,6 +15,7 @@ const struct cmd_row cmd_table[] = {
     { "list", cmd_list, "list runs and where they stand" },
     { "status", cmd_status, "show one run: state, cause, times, places" },
     { "logs", cmd_logs, "print or follow the log of a rank" },
+    { "top", cmd_top, "show live what the tasks of runs do" },
     { "wait", cmd_wait, "wait for a run; exit with its exit code" },
     { "cancel", cmd_cancel, "end runs" },
     { "dataset", cmd_dataset, "import, look at, export data sets" },
