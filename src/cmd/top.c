@@ -189,7 +189,7 @@ int main(int argc, char **argv)
         .doc = "Show what the tasks of running runs do now; without RUN, of "
                "all in the store.",
     };
-    struct watch w = { .names = MLB_STRINGS_INIT, 
+    struct watch w = { .names = MLB_STRINGS_INIT,
                        .looked = -LOOK_SECONDS };
     struct mlb_error err = { 0 };
     char name[] = "mlbatch top";
