@@ -139,12 +139,12 @@ static void add_row(struct mlb_text *out, const struct card_row *row)
 }
 
 static void add_section(struct mlb_text *out,
-                        const struct card_section *section)
+                        const struct card_section *section, size_t which)
 {
     if (section->count == 0)
         return;
-    text_addf(out, "<section aria-labelledby=\"s-%s\">\n<h2 id=\"s-%s\">",
-              section->key, section->key);
+    text_addf(out, "<section aria-labelledby=\"s%zu\">\n<h2 id=\"s%zu\">",
+              which, which);
     html_add(out, section->title);
     text_add(out, "</h2>\n<table class=\"rows\">\n");
     html_element(out, "caption class=\"vh\"", section->title, "caption");
@@ -161,7 +161,7 @@ static void add_sections(struct mlb_text *out, const struct card *card)
         return;
     text_add(out, "<div class=\"grid\">\n");
     for (size_t i = 0; i < card->section_count; i++)
-        add_section(out, &card->sections[i]);
+        add_section(out, &card->sections[i], i);
     text_add(out, "</div>\n");
 }
 
@@ -247,7 +247,7 @@ int card_html(const struct card *card, struct mlb_text *out,
     add_warnings(out, card);
     add_sections(out, card);
     for (size_t i = 0; i < card->table_count; i++)
-        html_table(out, &card->tables[i]);
+        html_table(out, &card->tables[i], i);
     html_plots(out, card);
     add_advice(out, card);
     add_missing(out, card);

@@ -175,17 +175,25 @@ static void add_run(struct samples *all, const struct card *card)
          (double)card->attempts);
 }
 
-/* Of the names in the list of what was not measured. */
+/* The list of what was not measured; one line of it may name several
+ * metrics. */
 static void add_missing(struct samples *all, const struct card *card)
 {
     for (size_t i = 0; i < card->missing_count; i++) {
         const struct card_missing *m = &card->missing[i];
-        struct mlb_text labels = MLB_TEXT_INIT;
-        text_add(&labels, all->run);
-        add_label(&labels, "metric", m->what);
-        add_label(&labels, "cause", m->cause ? m->cause : "");
-        push(all, xstrdup("mlbatch_metric_missing"),
-             "What was not, or not wholly, measured", &labels, 1);
+        for (const char *p = m->what; *p;) {
+            const char *comma = strstr(p, ", ");
+            size_t n = comma ? (size_t)(comma - p) : strlen(p);
+            char *name = xstrndup(p, n);
+            struct mlb_text labels = MLB_TEXT_INIT;
+            text_add(&labels, all->run);
+            add_label(&labels, "metric", name);
+            add_label(&labels, "cause", m->cause ? m->cause : "");
+            push(all, xstrdup("mlbatch_metric_missing"),
+                 "What was not, or not wholly, measured", &labels, 1);
+            free(name);
+            p += comma ? n + 2 : n;
+        }
     }
 }
 

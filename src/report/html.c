@@ -160,14 +160,15 @@ static void add_reasons(struct mlb_text *out, const struct card_table *table)
     strings_clear(&told);
 }
 
-void html_table(struct mlb_text *out, const struct card_table *table)
+void html_table(struct mlb_text *out, const struct card_table *table,
+                size_t which)
 {
-    text_addf(out, "<section aria-labelledby=\"t-%s\">\n<h2 id=\"t-%s\">",
-              table->key, table->key);
+    text_addf(out, "<section aria-labelledby=\"t%zu\">\n<h2 id=\"t%zu\">",
+              which, which);
     html_add(out, table->title);
     text_addf(out, "</h2>\n<div class=\"scroll\" role=\"region\" "
-              "tabindex=\"0\" aria-labelledby=\"t-%s\">\n"
-              "<table class=\"wide\">\n", table->key);
+              "tabindex=\"0\" aria-labelledby=\"t%zu\">\n"
+              "<table class=\"wide\">\n", which);
     html_element(out, "caption class=\"vh\"", table->title, "caption");
     text_add(out, "\n<thead><tr><td></td>");
     for (size_t c = 0; c < table->column_count; c++)

@@ -25,8 +25,10 @@ void html_remark(struct mlb_text *out, const struct card_value *value);
  * it as text. */
 void html_bar(struct mlb_text *out, double share, const char *text);
 
-/* The table of a card, and all plots. */
-void html_table(struct mlb_text *out, const struct card_table *table);
+/* A card's table number which, and all plots. Ids are made of numbers: keys
+ * may come twice. */
+void html_table(struct mlb_text *out, const struct card_table *table,
+                size_t which);
 void html_plots(struct mlb_text *out, const struct card *card);
 
 extern const char html_style[];

@@ -10,6 +10,17 @@
 
 #define ROWS 60              /* of a plot's numbers, at most */
 
+/* A plot of one named thing is about that thing. */
+static void add_title(struct mlb_text *out, const struct card_plot *plot)
+{
+    html_add(out, plot->title);
+    if (plot->line_count == 1 &&
+        strcmp(plot->lines[0].name, plot->title) != 0) {
+        text_add(out, ": ");
+        html_add(out, plot->lines[0].name);
+    }
+}
+
 /* A number of a table: as exact as six digits are. */
 static void add_number(struct mlb_text *out, double value, double divide)
 {
@@ -54,9 +65,9 @@ static void add_rows(struct mlb_text *out, const struct card_plot *plot,
 
     text_add(out, "<div class=\"scroll\" role=\"region\" tabindex=\"0\" "
              "aria-label=\"Numbers of ");
-    html_add(out, plot->title);
+    add_title(out, plot);
     text_add(out, "\">\n<table class=\"wide\">\n<caption class=\"vh\">");
-    html_add(out, plot->title);
+    add_title(out, plot);
     text_addf(out, "</caption>\n<thead><tr><th scope=\"col\">%s",
               strcmp(plot->x, "time") == 0 ? "Time" : "Step");
     add_unit(out, x.unit);
@@ -87,7 +98,7 @@ static void add_rows(struct mlb_text *out, const struct card_plot *plot,
 static void add_numbers(struct mlb_text *out, const struct card_plot *plot)
 {
     text_add(out, "<details><summary>Numbers of ");
-    html_add(out, plot->title);
+    add_title(out, plot);
     text_add(out, "</summary>\n");
     if (is_common(plot))
         add_rows(out, plot, plot->lines, plot->line_count);
@@ -142,13 +153,13 @@ static void add_description(struct mlb_text *out,
 }
 
 static void add_drawing(struct mlb_text *out, const struct card_plot *plot,
-                        const char *svg)
+                        size_t which, const char *svg)
 {
     text_addf(out, "<svg class=\"plot\" viewBox=\"0 0 480 230\" role=\"img\" "
-              "aria-labelledby=\"p-%s-t p-%s-d\">\n<title id=\"p-%s-t\">",
-              plot->key, plot->key, plot->key);
-    html_add(out, plot->title);
-    text_addf(out, "</title>\n<desc id=\"p-%s-d\">", plot->key);
+              "aria-labelledby=\"p%zut p%zud\">\n<title id=\"p%zut\">",
+              which, which, which);
+    add_title(out, plot);
+    text_addf(out, "</title>\n<desc id=\"p%zud\">", which);
     add_description(out, plot);
     text_addf(out, "</desc>\n%s</svg>\n", svg);
 }
@@ -171,14 +182,14 @@ static void add_notes(struct mlb_text *out, const struct card_plot *plot)
 }
 
 static void add_figure(struct mlb_text *out, const struct card_plot *plot,
-                       const char *svg)
+                       size_t which, const char *svg)
 {
     struct plot_scale x = plot_scale_x(plot), y = plot_scale_y(plot);
     bool time = strcmp(plot->x, "time") == 0;
 
-    text_add(out, "<figure>\n<figcaption>");
-    html_element(out, "h3", plot->title, "h3");
-    text_add(out, "<p>");
+    text_add(out, "<figure>\n<figcaption><h3>");
+    add_title(out, plot);
+    text_add(out, "</h3><p>");
     html_add(out, y.unit);
     text_addf(out, "%sover %s", *y.unit ? " " : "",
               time ? "time" : "training steps");
@@ -186,7 +197,7 @@ static void add_figure(struct mlb_text *out, const struct card_plot *plot,
     text_addf(out, "%s</p></figcaption>\n",
               plot->log_scale ? ", logarithmic" : "");
     if (svg && *svg)
-        add_drawing(out, plot, svg);
+        add_drawing(out, plot, which, svg);
     if (svg && *svg)
         add_key(out, plot);
     add_notes(out, plot);
@@ -219,7 +230,7 @@ void html_plots(struct mlb_text *out, const struct card *card)
     }
     text_add(out, "<div class=\"plots\">\n");
     for (size_t i = 0; i < card->plot_count; i++)
-        add_figure(out, &card->plots[i],
+        add_figure(out, &card->plots[i], i,
                    i < drawings.count ? drawings.items[i] : NULL);
     text_add(out, "</div>\n</section>\n");
     strings_clear(&drawings);

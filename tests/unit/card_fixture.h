@@ -42,7 +42,7 @@ struct card_fixture {
     struct card_table table;
     double x[POINTS], wave[POINTS], rise[POINTS], loss[POINTS];
     struct card_line lines[5];
-    struct card_plot plots[3];
+    struct card_plot plots[4];
     struct card_advice advice;
     struct card_missing missing;
     struct card card;
@@ -72,6 +72,7 @@ static void fill_lines(struct card_fixture *f)
                                       false, &f->lines[2], 1 };
     f->plots[2] = (struct card_plot){ "loss", "Training", "", "step", true,
                                       &f->lines[3], 1 };
+    f->plots[3] = f->plots[2];           /* keys may come twice */
 }
 
 static void fill_table(struct card_fixture *f)
@@ -126,7 +127,7 @@ static struct card_fixture *fixture_create(void)
         (char *)"--time=16", (char *)"-l walltime=00:16:00",
         (char *)"the highest of 3 runs, 12 min 48 s, and 20 %",
     };
-    f->missing = (struct card_missing){ (char *)"cycles", (char *)NO_PMU,
+    f->missing = (struct card_missing){ (char *)"cycles, fp_ops", (char *)NO_PMU,
                                         "no-pmu" };
     f->card = (struct card){
         .run = (char *)"digits.3", .name = (char *)"digits",
@@ -136,7 +137,7 @@ static struct card_fixture *fixture_create(void)
         .start = 1795000000, .seconds = 768, .attempts = 2,
         .sections = f->sections, .section_count = 2,
         .tables = &f->table, .table_count = 1,
-        .plots = f->plots, .plot_count = 3,
+        .plots = f->plots, .plot_count = 4,
         .advice = &f->advice, .advice_count = 1,
         .advice_basis = (char *)"3 runs of this job, the highest and 20 %",
         .missing = &f->missing, .missing_count = 1,

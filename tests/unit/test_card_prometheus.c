@@ -135,6 +135,10 @@ static void test_unavailable(void **state)
     assert_true(has_line(t.data, "mlbatch_metric_unavailable{"
                          "run=\"digits.3\",metric=\"ranks_ipc\","
                          "of=\"rank 0 on n1\",cause=\"no-pmu\"} 1"));
+    assert_true(has_line(t.data, "mlbatch_metric_missing{run=\"digits.3\","
+                         "metric=\"cycles\",cause=\"no-pmu\"} 1"));
+    assert_true(has_line(t.data, "mlbatch_metric_missing{run=\"digits.3\","
+                         "metric=\"fp_ops\",cause=\"no-pmu\"} 1"));
     assert_true(has_line(t.data, "mlbatch_metric_degraded{run=\"digits.3\","
                          "metric=\"bandwidth\",of=\"training\","
                          "state=\"estimated\",cause=\"no-pmu\"} 1"));
