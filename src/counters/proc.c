@@ -20,6 +20,7 @@ struct proc_state {
     struct proc_task task;
     struct proc_state *next;
     bool late, fresh;
+    bool ours;                   /* its parent is an agent */
     double begun, look_at;
     int64_t sums[SUM_COUNT], thread_sums[THREAD_SUMS];
     int64_t others;              /* resident memory of the descendants */
@@ -39,7 +40,7 @@ static double seconds(clockid_t clock)
 static void set_alone(void)
 {
     for (struct proc_state *s = states; s; s = s->next) {
-        s->task.tree.alone = true;
+        s->task.tree.alone = s->ours;
         for (struct proc_state *o = states; o; o = o->next)
             if (o != s && o->task.tree.agent == s->task.tree.agent)
                 s->task.tree.alone = false;
@@ -213,6 +214,8 @@ static void *begin(const struct counters_entity *entity,
     struct proc_state *state = xcalloc(1, sizeof(*state));
     state->task.tree.pid = entity->pid;
     state->task.tree.agent = parent_of(entity->pid);
+    state->ours = state->task.tree.agent > 1 &&
+                  tree_is_ours(state->task.tree.agent);
     state->late = entity->late;
     state->begun = seconds(CLOCK_MONOTONIC);
     state->next = states;

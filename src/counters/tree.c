@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,11 +89,14 @@ static void push_children(struct tree *tree, pid_t pid, const char *tid)
 
     snprintf(path, sizeof(path), "/proc/%d/task/%.20s/children", (int)pid,
              tid);
-    FILE *f = fopen(path, "re");
-    if (!f)
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
         return;
-    size_t n = fread(text, 1, sizeof(text) - 1, f);
-    fclose(f);
+    size_t n = 0;
+    for (ssize_t got; n < sizeof(text) - 1 &&
+                      (got = read(fd, text + n, sizeof(text) - 1 - n)) > 0;)
+        n += (size_t)got;
+    close(fd);
     text[n] = '\0';
     for (;; p = end) {
         long child = strtol(p, &end, 10);
@@ -162,7 +166,7 @@ static void push_below(struct tree *tree, pid_t pid)
 }
 
 /* Is that process one of mlbatch's, as this one? */
-static bool is_ours(pid_t pid)
+bool tree_is_ours(pid_t pid)
 {
     char path[64], theirs[PATH_MAX], ours[PATH_MAX];
 
@@ -176,17 +180,11 @@ static bool is_ours(pid_t pid)
 static void push_orphans(struct tree *tree, const struct tree_task *task)
 {
     struct tree below = { 0 };
-    struct counters_stat stat;
 
     push_below(&below, task->agent);
-    for (size_t i = 0; i < below.count; i++) {
-        pid_t pid = below.items[i].pid;
-        if (pid == task->pid && !task->ended)
-            continue;
-        if (task->alone ||
-            (read_stat(pid, &stat) == 0 && stat.group == task->pid))
-            push(tree, pid, task->agent);
-    }
+    for (size_t i = 0; i < below.count; i++)
+        if (below.items[i].pid != task->pid || task->ended)
+            push(tree, below.items[i].pid, task->agent);
     tree_clear(&below);
 }
 
@@ -197,7 +195,7 @@ void tree_find(const struct tree_task *task, bool fresh, struct tree *tree)
         scan_if_old(fresh);
     if (!task->ended)
         push(tree, task->pid, task->agent);
-    if (task->agent > 1 && is_ours(task->agent))
+    if (task->alone)
         push_orphans(tree, task);
     /* It grows while it is walked. */
     for (size_t i = 0; i < tree->count; i++)

@@ -20,16 +20,17 @@ struct tree {
 extern bool tree_no_children;
 
 /* A task's program and all its descendants into tree (emptied first),
- * parents before their children. Orphans are found below agent, the parent
- * of the program, if that is a process of mlbatch; all of them if it is
- * this task's alone, else those of its process group. fresh: not from a
- * scan of an earlier call. */
+ * parents before their children. fresh: not from a scan of an earlier
+ * call. */
 struct tree_task {
-    pid_t pid, agent;
-    bool alone;
+    pid_t pid, agent;            /* the program and its parent */
+    bool alone;                  /* all below the agent is this task's: there
+                                  * are its orphans */
     bool ended;                  /* the program has: its pid says nothing */
 };
 void tree_find(const struct tree_task *task, bool fresh, struct tree *tree);
+/* Is that process one of mlbatch's, as this one is? */
+bool tree_is_ours(pid_t pid);
 void tree_clear(struct tree *tree);
 /* The end of the sampler: forget scans. */
 void tree_forget(void);
