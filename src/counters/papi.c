@@ -39,7 +39,7 @@ struct papi_task {
     struct target *targets;
     int count, running;              /* the set whose turn it is */
     bool started, failing, late;
-    double began;                    /* of the window, ns */
+    double began, ended;             /* of the window, the one before, ns */
     struct estimate events[PAPI_EVENTS_MAX];
 };
 
@@ -146,23 +146,27 @@ static int window_close(struct papi_task *task, bool stop,
     return rc;
 }
 
-/* Book a window: cycles and instructions per time, all else per cycle. */
-static void window_book(struct papi_task *task, bool good, double ns,
+/* Book time in which nothing was counted: cycles and instructions per time,
+ * all else per cycle. */
+static void gap_book(struct papi_task *task, double ns)
+{
+    double cycles = estimate_missed(&task->events[0], ns);
+
+    for (int i = 1; i < plan.count; i++)
+        estimate_missed(&task->events[i], i == 1 ? ns : cycles);
+}
+
+/* Book a window. */
+static void window_book(struct papi_task *task, double ns,
                         const double *counted)
 {
-    double cycles;
+    double cycles = counted[0];
 
-    if (good) {
-        for (int i = 0; i < 2; i++)
-            estimate_counted(&task->events[i], counted[i], ns);
-        cycles = counted[0];
-    } else {
-        cycles = estimate_missed(&task->events[0], ns);
-        estimate_missed(&task->events[1], ns);
-    }
+    for (int i = 0; i < 2; i++)
+        estimate_counted(&task->events[i], counted[i], ns);
     for (int i = 2; i < plan.count; i++) {
         const struct papi_event *event = &plan.events[i];
-        if (good && event->set == task->running)
+        if (event->set == task->running)
             estimate_counted(&task->events[i], counted[event->slot], cycles);
         else
             estimate_missed(&task->events[i], cycles);
@@ -348,8 +352,17 @@ static void read_task(void *state, int64_t *values,
     struct papi_task *task = state;
     double counted[PAPI_IN_SET_MAX];
     bool good = window_close(task, plan.sets > 1, counted) == 0;
+    double ended = now_ns();
 
-    window_book(task, good, now_ns() - task->began, counted);
+    /* Changing sets takes a moment; not after the last read, so it is
+     * booked now. */
+    if (task->ended > 0)
+        gap_book(task, task->began - task->ended);
+    if (good)
+        window_book(task, ended - task->began, counted);
+    else
+        gap_book(task, ended - task->began);
+    task->ended = ended;
     task->running = (task->running + 1) % plan.sets;
     window_open(task);
     for (int m = 0; m < METRIC_COUNT; m++)

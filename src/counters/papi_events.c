@@ -187,7 +187,6 @@ static void feed(void)
 #endif
         memory[dice % 256 * 64]++;
     }
-    counters_burn(1);
 }
 
 /* Does each event of a set read more than zero? The first that does not is
@@ -328,10 +327,10 @@ static void choose_all(struct papi_plan *plan, bool tried)
 static int init(struct metric_status *why)
 {
     char reason[sizeof(why->reason)];
-    int rc = PAPI_is_initialized() ? PAPI_VER_CURRENT
-                                   : PAPI_library_init(PAPI_VER_CURRENT);
+    const int version = (int)PAPI_VER_CURRENT;
+    int rc = PAPI_is_initialized() ? version : PAPI_library_init(version);
 
-    if (rc == PAPI_VER_CURRENT)
+    if (rc == version)
         return 0;
     snprintf(reason, sizeof(reason), "PAPI cannot be initialised: %s",
              rc > 0 ? "it is another version than this build's"
@@ -340,7 +339,7 @@ static int init(struct metric_status *why)
     return -1;
 }
 
-/* Cycles and instructions: without them nothing else is tried. */
+/* Cycles and instructions: without them nothing else is chosen. */
 static int choose_base(struct papi_plan *plan, struct metric_status *why)
 {
     for (int i = 0; i < 2; i++) {
@@ -352,8 +351,15 @@ static int choose_base(struct papi_plan *plan, struct metric_status *why)
         plan->events[i].slot = i;
         set_source(plan, &candidates[i]);
     }
-    pack(plan, 4);
-    return try_plan(plan, why);
+    return 0;
+}
+
+static int give_up(struct papi_plan *plan, const struct metric_status *why)
+{
+    for (int i = 0; i < LENGTH(candidates); i++)
+        plan->status[candidates[i].metric] = *why;
+    plan->count = plan->sets = 0;
+    return -1;
 }
 
 int papi_plan_make(struct papi_plan *plan)
@@ -362,16 +368,16 @@ int papi_plan_make(struct papi_plan *plan)
     struct metric_status why = { .state = METRIC_OK };
 
     memset(plan, 0, sizeof(*plan));
-    if (init(&why) < 0 || choose_base(plan, &why) < 0) {
-        for (int i = 0; i < LENGTH(candidates); i++)
-            plan->status[candidates[i].metric] = why;
-        plan->count = plan->sets = 0;
-        return -1;
-    }
+    if (init(&why) < 0 || choose_base(plan, &why) < 0)
+        return give_up(plan, &why);
     choose_all(plan, false);
     pack(plan, budgets[0]);
     if (try_plan(plan, &why) == 0)
         return 0;
+    plan->count = 2;
+    pack(plan, budgets[0]);
+    if (try_plan(plan, &why) < 0)
+        return give_up(plan, &why);
     choose_all(plan, true);
     for (int i = 0; i < LENGTH(budgets); i++) {
         pack(plan, budgets[i]);

@@ -40,33 +40,71 @@ static void burn(int ms)
 }
 
 /* A program that waits for orders: 'b': burn 50 ms; 'f': a child does and
- * ends; 'q': end. It answers the first two. */
+ * ends; 'w': start a worker; 'x': the worker burns 50 ms; 'q': end. It
+ * answers all but the last. */
 struct program {
     pid_t pid;
     int orders, answers;
     double before;                   /* its CPU time when it was ready, ns */
 };
 
+/* A child that burns for each byte, and ends with its parent. */
+static void begin_worker(int *there, int *back)
+{
+    int orders[2], answers[2];
+    char order;
+
+    if (pipe(orders) < 0 || pipe(answers) < 0)
+        _exit(1);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(orders[1]);
+        while (read(orders[0], &order, 1) == 1) {
+            burn(50);
+            if (write(answers[1], &order, 1) != 1)
+                break;
+        }
+        _exit(0);
+    }
+    close(orders[0]);
+    *there = orders[1];
+    *back = answers[0];
+}
+
+static void run_child(void)
+{
+    pid_t child = fork();
+
+    if (child == 0) {
+        burn(50);
+        _exit(0);
+    }
+    waitpid(child, NULL, 0);
+}
+
 static void obey(int orders, int answers)
 {
+    int there = -1, back = -1;
     char order = 'r';
 
     if (write(answers, &order, 1) != 1)
         _exit(1);
     while (read(orders, &order, 1) == 1 && order != 'q') {
-        if (order == 'b') {
+        if (order == 'b')
             burn(50);
-        } else {
-            pid_t child = fork();
-            if (child == 0) {
-                burn(50);
-                _exit(0);
-            }
-            waitpid(child, NULL, 0);
-        }
+        else if (order == 'f')
+            run_child();
+        else if (order == 'w')
+            begin_worker(&there, &back);
+        else if (write(there, &order, 1) != 1 || read(back, &order, 1) != 1)
+            break;
         if (write(answers, &order, 1) != 1)
             break;
     }
+    if (there >= 0)
+        close(there);
+    while (wait(NULL) > 0)
+        ;
     _exit(0);
 }
 
@@ -146,9 +184,11 @@ static void read_task(struct task *task)
     papi->read(task->state, task->values, task->status);
 }
 
+/* The kernel takes a process's counters away before its memory, which takes
+ * CPU time, too: 2 ms are let pass. */
 static void assert_near(double value, double truth, double share)
 {
-    if (value < truth * (1 - share) || value > truth * (1 + share))
+    if (value < truth * (1 - share) - 2e6 || value > truth * (1 + share))
         fail_msg("%.0f is not within %.0f %% of %.0f", value, share * 100,
                  truth);
 }
@@ -247,9 +287,9 @@ static void rotation(const struct fake_case *c)
     assert_near((double)task.values[METRIC_CYCLES], truth, 0.02);
     assert_near((double)task.values[METRIC_LLC_MISSES], truth, 0.02);
     assert_near((double)task.values[METRIC_STALL_CYCLES], truth, 0.02);
-    /* Each of DP_OPS and SP_OPS adds up several: of CPU time, too. */
-    assert_true(task.values[METRIC_FP_OPS] >
-                2 * task.values[METRIC_CYCLES]);
+    /* On this processor they are 1 + 2 + 4 + 8 and 1 + 4 + 8 + 16 counters,
+     * weighed so, each of which is CPU time here. */
+    assert_near((double)task.values[METRIC_FP_OPS], 44 * truth, 0.02);
     assert_int_equal(task.status[METRIC_CYCLES].state, METRIC_OK);
     for (int m = METRIC_LLC_MISSES; m <= METRIC_BRANCH_MISSES; m++) {
         assert_int_equal(task.status[m].state, METRIC_ESTIMATED);
@@ -289,12 +329,12 @@ static void late(const struct fake_case *c)
     struct task task;
 
     (void)c;
-    order(&program, "bb");
+    order(&program, "bbw");
     begin_task(&task, program.pid, true);
-    order(&program, "bf");
+    order(&program, "bxfx");
     double truth = end_program(&program) - 100e6;
     read_task(&task);
-    assert_near((double)task.values[METRIC_CYCLES], truth, 0.03);
+    assert_near((double)task.values[METRIC_CYCLES], truth, 0.02);
     assert_int_equal(task.status[METRIC_CYCLES].state, METRIC_PARTIAL);
     assert_int_equal(task.status[METRIC_CYCLES].cause, METRIC_LATE);
     papi->end(task.state);
@@ -314,7 +354,7 @@ static void many(const struct fake_case *c)
         assert_non_null(tasks[i].state);
     }
     for (int i = 0; i < 8; i++)
-        order(&programs[i], i % 2 ? "bb" : "f");
+        order(&programs[i], i % 2 ? "bb" : "bf");
     for (int i = 0; i < 8; i++) {
         double truth = end_program(&programs[i]);
         read_task(&tasks[i]);
