@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "counters/nvml_gpm.h"
 #include "counters/nvml_library.h"
 
 #define LENGTH(table) ((int)(sizeof(table) / sizeof((table)[0])))
@@ -17,12 +18,10 @@ struct gpu {
     nvml_device device, parent;      /* parent: of a part (MIG), else NULL */
     unsigned instance;               /* of the part */
     bool divided;                    /* a whole GPU in MIG mode */
-    long reads;
     int64_t base[METRIC_COUNT];      /* of counters, at their first read */
-    long good[METRIC_COUNT];
+    long reads[METRIC_COUNT], good[METRIC_COUNT];
     bool given_up[METRIC_COUNT];
-    nvml_sample before, after;       /* GPM; NULL: none */
-    struct nvml_gpm_request request;
+    struct nvml_gpm gpm;
 };
 
 /* ---- asking; all give NVML's code ---- */
@@ -30,7 +29,7 @@ struct gpu {
 static int from_32(int rc, unsigned value, int64_t *out)
 {
     if (rc == NVML_SUCCESS && value == NOT_32)
-        rc = NVML_NOT_SUPPORTED;
+        rc = NVML_NO_DATA;
     *out = value;
     return rc;
 }
@@ -38,7 +37,7 @@ static int from_32(int rc, unsigned value, int64_t *out)
 static int from_64(int rc, unsigned long long value, int64_t *out)
 {
     if (rc == NVML_SUCCESS && (value == NOT_64 || value > INT64_MAX))
-        rc = NVML_NOT_SUPPORTED;
+        rc = NVML_NO_DATA;
     *out = (int64_t)value;
     return rc;
 }
@@ -155,89 +154,6 @@ static const struct question {
     { METRIC_GPU_DRAM_ACTIVE, "nvml:gpm", NULL, NVML_GPM_DRAM_UTIL },
 };
 
-/* ---- GPM: what happened between two samples ---- */
-
-static int gpm_take(const struct gpu *gpu, nvml_sample sample)
-{
-    if (gpu->parent)
-        return nvml.gpm_get_mig ? nvml.gpm_get_mig(gpu->parent,
-                                                   gpu->instance, sample)
-                                : NVML_NOT_SUPPORTED;
-    return nvml.gpm_get(gpu->device, sample);
-}
-
-static void gpm_end(struct gpu *gpu)
-{
-    if (gpu->before)
-        nvml.gpm_free(gpu->before);
-    if (gpu->after)
-        nvml.gpm_free(gpu->after);
-    gpu->before = gpu->after = NULL;
-}
-
-static int gpm_begin(struct gpu *gpu)
-{
-    struct nvml_gpm_support support = { .version = 1 };
-    int rc;
-
-    if (!nvml.gpm_support || !nvml.gpm_alloc || !nvml.gpm_free ||
-        !nvml.gpm_get || !nvml.gpm_metrics)
-        return NVML_FUNCTION_NOT_FOUND;
-    if (gpu->divided)
-        return NVML_NOT_SUPPORTED;
-    rc = nvml.gpm_support(gpu->parent ? gpu->parent : gpu->device, &support);
-    if (rc != NVML_SUCCESS || !support.is_supported)
-        return rc != NVML_SUCCESS ? rc : NVML_NOT_SUPPORTED;
-    rc = nvml.gpm_alloc(&gpu->before);
-    if (rc == NVML_SUCCESS)
-        rc = nvml.gpm_alloc(&gpu->after);
-    if (rc == NVML_SUCCESS)
-        rc = gpm_take(gpu, gpu->before);
-    if (rc != NVML_SUCCESS)
-        gpm_end(gpu);
-    return rc;
-}
-
-/* All four at once; each has its own code in the request. */
-static int gpm_read(struct gpu *gpu)
-{
-    struct nvml_gpm_request *request = &gpu->request;
-    int rc = gpm_take(gpu, gpu->after);
-
-    if (rc != NVML_SUCCESS)
-        return rc;
-    memset(request, 0, sizeof(*request));
-    request->version = 1;
-    request->first = gpu->before;
-    request->second = gpu->after;
-    for (int i = 0; i < LENGTH(questions); i++)
-        if (questions[i].gpm)
-            request->metrics[request->count++].id = questions[i].gpm;
-    rc = nvml.gpm_metrics(request);
-    nvml_sample taken = gpu->after;
-    gpu->after = gpu->before;
-    gpu->before = taken;
-    return rc;
-}
-
-/* Percent as permille. What is far outside, or no number, is no value. */
-static int gpm_value(const struct gpu *gpu, unsigned id, int64_t *out)
-{
-    for (unsigned i = 0; i < gpu->request.count; i++) {
-        const struct nvml_gpm_metric *metric = &gpu->request.metrics[i];
-        if (metric->id != id)
-            continue;
-        if (metric->rc != NVML_SUCCESS)
-            return metric->rc;
-        if (!(metric->value >= 0 && metric->value <= 110))
-            return NVML_NOT_SUPPORTED;
-        *out = metric->value > 100 ? 1000
-                                   : (int64_t)(metric->value * 10 + 0.5);
-        return NVML_SUCCESS;
-    }
-    return NVML_NOT_SUPPORTED;
-}
-
 /* ---- what is said ---- */
 
 /* It will not get better: do not ask each second. */
@@ -271,24 +187,24 @@ static void tell(struct gpu *gpu, const struct question *question, int rc,
                  struct metric_status *status)
 {
     enum metric_id m = question->metric;
-    long good = gpu->good[m];
+    long good = gpu->good[m], reads = gpu->reads[m];
     struct metric_status why;
 
-    if (rc == NVML_SUCCESS && good == gpu->reads) {
+    if (rc == NVML_SUCCESS && good == reads) {
         metric_status_set(status, METRIC_OK, METRIC_FINE, question->source,
                           NULL);
         return;
     }
     if (rc == NVML_SUCCESS) {
         status->state = METRIC_PARTIAL;
-        status->coverage = (int)(100 * good / gpu->reads);
+        status->coverage = (int)(100 * good / reads);
         return;
     }
     explain(gpu, question, rc, &why);
     *status = why;
     if (good > 0) {
         status->state = METRIC_PARTIAL;
-        status->coverage = (int)(100 * good / gpu->reads);
+        status->coverage = (int)(100 * good / reads);
     }
 }
 
@@ -309,9 +225,8 @@ static void read_gpu(void *state, int64_t *values,
                      struct metric_status *status)
 {
     struct gpu *gpu = state;
-    int gpm = gpu->before ? gpm_read(gpu) : NVML_NOT_SUPPORTED;
+    int gpm = nvml_gpm_read(&gpu->gpm);
 
-    gpu->reads++;
     for (int i = 0; i < LENGTH(questions); i++) {
         const struct question *question = &questions[i];
         enum metric_id m = question->metric;
@@ -319,11 +234,14 @@ static void read_gpu(void *state, int64_t *values,
         int rc;
         if (gpu->given_up[m])
             continue;
+        gpu->reads[m]++;
         if (question->ask)
             rc = question->ask(gpu, &value);
         else
             rc = gpm == NVML_SUCCESS
-                     ? gpm_value(gpu, question->gpm, &value) : gpm;
+                     ? nvml_gpm_value(&gpu->gpm, question->gpm,
+                                      &value)
+                     : gpm;
         if (rc == NVML_SUCCESS)
             rc = from_base(gpu, m, &value);
         if (rc == NVML_SUCCESS) {
@@ -331,7 +249,8 @@ static void read_gpu(void *state, int64_t *values,
             gpu->good[m]++;
         }
         tell(gpu, question, rc, &status[m]);
-        gpu->given_up[m] = is_final(rc) && gpu->good[m] == 0;
+        gpu->given_up[m] = question->ask && is_final(rc) &&
+                           gpu->good[m] == 0;
     }
 }
 
@@ -342,7 +261,7 @@ static void end(void *state)
     struct gpu *gpu = state;
 
     if (gpu)
-        gpm_end(gpu);
+        nvml_gpm_end(&gpu->gpm);
     free(gpu);
 }
 
@@ -399,13 +318,17 @@ static void *begin(const struct counters_entity *entity,
         gpu->base[m] = METRIC_MISSING;
     look_at_parts(gpu, entity->uuid);
     read_gpu(gpu, values, status);
-    rc = gpm_begin(gpu);
-    for (int i = 0; i < LENGTH(questions); i++)
-        if (questions[i].gpm) {
-            gpu->given_up[questions[i].metric] = rc != NVML_SUCCESS;
-            gpu->good[questions[i].metric] = rc == NVML_SUCCESS;
-            tell(gpu, &questions[i], rc, &status[questions[i].metric]);
-        }
+    rc = gpu->divided ? NVML_NOT_SUPPORTED
+                      : nvml_gpm_begin(&gpu->gpm, gpu->device, gpu->parent,
+                                       gpu->instance);
+    for (int i = 0; i < LENGTH(questions); i++) {
+        enum metric_id m = questions[i].metric;
+        if (!questions[i].gpm)
+            continue;
+        gpu->given_up[m] = rc != NVML_SUCCESS;
+        gpu->reads[m] = 0;
+        tell(gpu, &questions[i], rc, &status[m]);
+    }
     return gpu;
 }
 

@@ -76,6 +76,7 @@ static const struct {
       "its devices?)" },
     { NVML_VERSION_MISMATCH, METRIC_ERROR,
       "NVML and the loaded driver are of different versions (reboot)" },
+    { NVML_NO_DATA, METRIC_UNSUPPORTED, "NVML answers, but has no value" },
 };
 
 static void *module;

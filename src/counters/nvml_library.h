@@ -21,6 +21,7 @@ enum nvml_return {
     NVML_RESET_REQUIRED = 16,
     NVML_OPERATING_SYSTEM = 17,
     NVML_VERSION_MISMATCH = 18,
+    NVML_NO_DATA = 21,
 };
 
 typedef struct nvml_device *nvml_device;
