@@ -424,6 +424,34 @@ static void starved(const struct fake_case *c)
 }
 FAKE(test_starved_windows, .body = starved)
 
+/* Through a sampler, which loads the module itself. */
+static void sampler(const struct fake_case *c)
+{
+    struct counters_options options = {
+        .hardware = true,
+        .papi_module = BUILDDIR "/.libs/counters-papi.so",
+    };
+    struct counters *counters = counters_create(&options);
+    struct program program = begin_program();
+    struct counters_entity *task =
+        counters_add_task(counters, program.pid, -1, false);
+    int64_t values[METRIC_COUNT];
+
+    (void)c;
+    order(&program, "bf");
+    counters_read(counters, task, false, values);
+    assert_int_equal(values[METRIC_CYCLES], METRIC_MISSING);
+    double truth = end_program(&program);
+    counters_read(counters, task, true, values);
+    assert_near((double)values[METRIC_CYCLES], truth, 0.02);
+    assert_int_equal(counters_status(task, METRIC_CYCLES)->state, METRIC_OK);
+    assert_int_equal(counters_status(task, METRIC_FP_OPS)->cause,
+                     METRIC_CONTENDED);
+    counters_remove(counters, task);
+    counters_destroy(counters);
+}
+FAKE(test_sampler, .body = sampler)
+
 /* ---- why nothing is counted ---- */
 
 static void refused(const struct fake_case *c)
@@ -529,6 +557,7 @@ int main(void)
         cmocka_unit_test(test_gone_never_counts_itself),
         cmocka_unit_test(test_foreign_process),
         cmocka_unit_test(test_starved_windows),
+        cmocka_unit_test(test_sampler),
         cmocka_unit_test(test_no_pmu),
         cmocka_unit_test(test_component_disabled),
         cmocka_unit_test(test_papi_disabled_kernel_counts),
