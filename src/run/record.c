@@ -1,396 +1,482 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* From a run's event log to its record.h5: events sorted into tables, a
- * table's fields into columns. */
+/* From a run's events and journals to its record.h5. */
 #include "config.h"
 
-#include <math.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/files.h"
-#include "run/events.h"
+#include "run/journal.h"
 #include "run/record.h"
-#include "store/container.h"
+#include "run/record_parts.h"
+#include "store/sealed.h"
 
-#define JOB_LIMIT (64u << 20)
-#define STATE_BYTES 16       /* a state's name and a NUL at least */
-#define NAME_LIMIT 200
+#define FILE_LIMIT (64u << 20)
+#define STALE_SECONDS 3600
 
-/* A column: the field of an event that fills it. */
-struct column {
-    const char *name, *field;
-    enum mlb_dtype dtype;    /* MLB_F64 or MLB_I64 */
+/* One attempt's series: made of journals, or those of the old record. */
+struct part {
+    long attempt;
+    struct mlb_strings journals;     /* names of those that are there */
+    bool ended, keep;                /* keep: the old record's */
+    struct series *series;
 };
 
-/* Events that make a table, one a row. A row may be NULL: nothing told. */
-struct rows {
-    const struct mlb_event **items;
+struct sealing {
+    const char *run_dir;
+    struct record *r, *old;          /* old: NULL if there is none */
+    struct mlb_text old_sources, sources;
+    struct mlb_events events;
+    struct part *parts;              /* ascending */
     size_t count;
 };
 
-struct record {
-    struct container_writer *writer;
-    void **buffers;          /* the arrays' data, read when published */
-    size_t buffer_count;
-};
+/* ---- what a record was made of: lines "SIZE PATH" ---- */
 
-static const struct column start_columns[] = {
-    { "start", "time", MLB_F64 },
-    { 0 },
-};
-
-static const struct column end_columns[] = {
-    { "end", "time", MLB_F64 },
-    { "exit", "exit", MLB_I64 },
-    { 0 },
-};
-
-static const struct column task_columns[] = {
-    { "attempt", "attempt", MLB_I64 },
-    { "rank", "rank", MLB_I64 },
-    { "exit", "exit", MLB_I64 },
-    { "signal", "signal", MLB_I64 },
-    { "seconds", "seconds", MLB_F64 },
-    { "user_seconds", "user_seconds", MLB_F64 },
-    { "system_seconds", "system_seconds", MLB_F64 },
-    { "max_rss", "max_rss", MLB_I64 },
-    { 0 },
-};
-
-static const struct column metric_columns[] = {
-    { "step", "step", MLB_I64 },
-    { "value", "value", MLB_F64 },
-    { "rank", "rank", MLB_I64 },
-    { "time", "time", MLB_F64 },
-    { 0 },
-};
-
-static int64_t get_whole(const struct mlb_event *e, const char *field)
+static bool list_sources(const char *run_dir, const char *part,
+                         struct mlb_text *to)
 {
-    const json_t *value = e ? json_object_get(e->fields, field) : NULL;
+    struct mlb_strings names = MLB_STRINGS_INIT;
+    char *dir = xasprintf("%s/%s", run_dir, part);
+    int rc = files_list(dir, &names, NULL);
 
-    return json_is_integer(value) ? json_integer_value(value) : INT64_MIN;
-}
-
-static double get_real(const struct mlb_event *e, const char *field)
-{
-    const json_t *value = e ? json_object_get(e->fields, field) : NULL;
-    const char *text = json_string_value(value);
-
-    if (text && strcmp(text, "inf") == 0)
-        return INFINITY;
-    if (text && strcmp(text, "-inf") == 0)
-        return -INFINITY;
-    return json_is_number(value) ? json_number_value(value) : NAN;
-}
-
-/* Add an array with a buffer of its own, which the caller fills before the
- * record is published. NULL on failure. */
-static void *add_array(struct record *r, struct container_array *array,
-                       struct mlb_error *err)
-{
-    size_t bytes = mlb_dtype_size(array->dtype);
-    size_t n = r->buffer_count;
-
-    for (int i = 0; i < array->rank; i++)
-        bytes *= array->shape[i];
-    if ((n & (n - 1)) == 0)
-        r->buffers = xrealloc(r->buffers, (n ? 2 * n : 1) * sizeof(void *));
-    array->data = r->buffers[r->buffer_count++] = xcalloc(bytes, 1);
-    return container_add(r->writer, array, err) < 0 ? NULL
-                                                    : r->buffers[n];
-}
-
-/* A column of a table, group ending in '/'. */
-static int add_column(struct record *r, const char *group,
-                      const struct column *column, const struct rows *rows,
-                      struct mlb_error *err)
-{
-    char *name = xasprintf("%s%s", group, column->name);
-    struct container_array array = {
-        .name = name, .dtype = column->dtype,
-        .rank = 1, .shape = { rows->count },
-    };
-    void *data = add_array(r, &array, err);
-
-    for (size_t i = 0; data && i < rows->count; i++) {
-        if (column->dtype == MLB_I64)
-            ((int64_t *)data)[i] = get_whole(rows->items[i], column->field);
-        else
-            ((double *)data)[i] = get_real(rows->items[i], column->field);
+    for (size_t i = 0; rc == 0 && i < names.count; i++) {
+        char *path = xasprintf("%s/%s", dir, names.items[i]);
+        struct stat st;
+        if (lstat(path, &st) == 0 && S_ISREG(st.st_mode))
+            text_addf(to, "%lld %s/%s\n", (long long)st.st_size, part,
+                      names.items[i]);
+        free(path);
     }
+    strings_clear(&names);
+    free(dir);
+    return rc == 0;
+}
+
+/* The size that a file had, -1 if it was not there. */
+static long long source_size(const struct mlb_text *sources, const char *path)
+{
+    size_t length = strlen(path);
+
+    for (const char *p = sources->data; *p;) {
+        size_t n = strcspn(p, "\n");
+        const char *blank = memchr(p, ' ', n);
+        if (blank && (size_t)(p + n - blank) == length + 1 &&
+            memcmp(blank + 1, path, length) == 0)
+            return strtoll(p, NULL, 10);
+        p += n + (p[n] == '\n');
+    }
+    return -1;
+}
+
+/* Only "sealed" events, which tell of the record itself, are news that it
+ * does not need. */
+static bool is_news(const char *path, long long from)
+{
+    struct mlb_text t = MLB_TEXT_INIT;
+    bool news = files_read(path, FILE_LIMIT, &t, NULL) < 0 || from < 0 ||
+                (long long)t.length < from;
+
+    for (const char *p = t.data + (news ? 0 : from); !news && *p;) {
+        size_t n = strcspn(p, "\n");
+        json_t *event = json_loadb(p, n, 0, NULL);
+        const char *name =
+            json_string_value(json_object_get(event, "event"));
+        news = !name || strcmp(name, "sealed") != 0;
+        json_decref(event);
+        p += n + (p[n] == '\n');
+    }
+    text_clear(&t);
+    return news;
+}
+
+bool record_is_stale(const char *run_dir, const struct mlb_text *sources)
+{
+    struct mlb_text now = MLB_TEXT_INIT;
+    bool stale = !list_sources(run_dir, "events", &now) ||
+                 !list_sources(run_dir, "journal", &now);
+
+    for (char *p = now.data; !stale && *p;) {
+        size_t n = strcspn(p, "\n");
+        p[n] = '\0';
+        const char *name = strchr(p, ' ') + 1;
+        long long size = strtoll(p, NULL, 10);
+        long long before = source_size(sources, name);
+        if (size != before) {
+            char *path = xasprintf("%s/%s", run_dir, name);
+            stale = strncmp(name, "events/", 7) != 0 || is_news(path, before);
+            free(path);
+        }
+        p += n + 1;
+    }
+    text_clear(&now);
+    return stale;
+}
+
+/* ---- attempts ---- */
+
+static struct part *get_part(struct sealing *s, long attempt)
+{
+    size_t at = 0;
+
+    while (at < s->count && s->parts[at].attempt < attempt)
+        at++;
+    if (at < s->count && s->parts[at].attempt == attempt)
+        return &s->parts[at];
+    s->parts = xrealloc(s->parts, (s->count + 1) * sizeof(*s->parts));
+    memmove(s->parts + at + 1, s->parts + at,
+            (s->count - at) * sizeof(*s->parts));
+    s->count++;
+    s->parts[at] = (struct part){ .attempt = attempt,
+                                  .journals = MLB_STRINGS_INIT };
+    return &s->parts[at];
+}
+
+static void find_journals(struct sealing *s)
+{
+    struct mlb_strings names = MLB_STRINGS_INIT;
+    char *dir = xasprintf("%s/journal", s->run_dir), *end;
+    struct mlb_error err;
+
+    if (files_list(dir, &names, &err) < 0)
+        strings_push(&s->r->damage, err.text);
+    for (size_t i = 0; i < names.count; i++) {
+        const char *name = names.items[i];
+        size_t n = strlen(name);
+        long attempt = strtol(name, &end, 10);
+        if (end > name && *end == '-' && attempt >= 0 && n > 4 &&
+            strcmp(name + n - 4, ".mbj") == 0)
+            strings_push(&get_part(s, attempt)->journals, name);
+    }
+    strings_clear(&names);
+    free(dir);
+}
+
+static bool old_has_series(const struct sealing *s, long attempt)
+{
+    char *name = xasprintf("/series/%ld/time", attempt);
+    struct sealed_array a;
+    bool has = s->old && sealed_find(s->old->file->sealed, name, &a);
+
     free(name);
-    return data ? 0 : -1;
+    return has;
 }
 
-static int add_columns(struct record *r, const char *group,
-                       const struct column *columns, const struct rows *rows,
-                       struct mlb_error *err)
+/* Whatever journals are still there, is all of them in the old record? Then
+ * it is the better source: it may have more of which only it is left. */
+static bool old_has_all(struct sealing *s, const struct part *p)
 {
-    int rc = 0;
+    bool all = old_has_series(s, p->attempt);
 
-    for (; rc == 0 && columns->name; columns++)
-        rc = add_column(r, group, columns, rows, err);
-    return rc;
-}
-
-static int add_bytes(struct record *r, const char *name,
-                     const struct mlb_text *t, struct mlb_error *err)
-{
-    struct container_array array = {
-        .name = name, .dtype = MLB_U8, .rank = 1, .shape = { t->length },
-    };
-    void *data = add_array(r, &array, err);
-
-    if (data)
-        memcpy(data, t->data, t->length);
-    return data ? 0 : -1;
-}
-
-static void push(struct rows *rows, const struct mlb_event *e)
-{
-    size_t n = rows->count;
-
-    if ((n & (n - 1)) == 0)
-        rows->items = xrealloc(rows->items, (n ? 2 * n : 1) *
-                                                sizeof(*rows->items));
-    rows->items[rows->count++] = e;
-}
-
-/* Events of these names (second may be NULL) in the order of compare. */
-static struct rows collect(const struct mlb_events *events,
-                           const char *first, const char *second,
-                           int (*compare)(const void *, const void *))
-{
-    struct rows rows = { 0 };
-
-    for (size_t i = 0; i < events->count; i++) {
-        const char *name = events->items[i].name;
-        if (strcmp(name, first) == 0 || (second && strcmp(name, second) == 0))
-            push(&rows, &events->items[i]);
+    for (size_t i = 0; all && i < p->journals.count; i++) {
+        char *name = xasprintf("journal/%s", p->journals.items[i]);
+        char *path = xasprintf("%s/%s", s->run_dir, name);
+        struct stat st;
+        all = lstat(path, &st) == 0 &&
+              source_size(&s->old_sources, name) == (long long)st.st_size;
+        free(path);
+        free(name);
     }
-    if (rows.count > 0)
-        qsort(rows.items, rows.count, sizeof(*rows.items), compare);
-    return rows;
+    return all;
 }
 
-/* By attempt and rank; then as merged: all point into one array. */
-static int compare_task(const void *a, const void *b)
+/* Is a journal gone that the old record was made of? */
+static bool lacks_journals(const struct sealing *s, const struct part *p)
 {
-    const struct mlb_event *x = *(const struct mlb_event *const *)a;
-    const struct mlb_event *y = *(const struct mlb_event *const *)b;
+    char *prefix = xasprintf("journal/%ld-", p->attempt);
+    bool lacks = false;
 
-    if (x->attempt != y->attempt)
-        return x->attempt < y->attempt ? -1 : 1;
-    if (x->rank != y->rank)
-        return x->rank < y->rank ? -1 : 1;
-    return (x > y) - (x < y);
-}
-
-static const char *metric_name(const struct mlb_event *e)
-{
-    const char *name = json_string_value(json_object_get(e->fields, "name"));
-
-    return name ? name : "";
-}
-
-static int compare_metric(const void *a, const void *b)
-{
-    const struct mlb_event *x = *(const struct mlb_event *const *)a;
-    const struct mlb_event *y = *(const struct mlb_event *const *)b;
-    int order = strcmp(metric_name(x), metric_name(y));
-
-    return order ? order : (x > y) - (x < y);
-}
-
-/* From rows[at]: the last start and end of one attempt and rank. Returns
- * where the next begins. An attempt's rank is -1. */
-static size_t next_pair(const struct rows *rows, size_t at,
-                        const struct mlb_event **start,
-                        const struct mlb_event **end)
-{
-    const struct mlb_event *first = rows->items[at];
-
-    *start = *end = NULL;
-    for (; at < rows->count; at++) {
-        const struct mlb_event *e = rows->items[at];
-        if (e->attempt != first->attempt || e->rank != first->rank)
-            break;
-        if (strcmp(strrchr(e->name, '-'), "-start") == 0)
-            *start = e;
-        else
-            *end = e;
+    for (const char *q = s->old_sources.data; *q && !lacks;) {
+        size_t n = strcspn(q, "\n");
+        const char *blank = memchr(q, ' ', n);
+        if (blank && strncmp(blank + 1, prefix, strlen(prefix)) == 0) {
+            char *name = xstrndup(blank + 9, (size_t)(q + n - blank - 9));
+            lacks = !strings_have(&p->journals, name);
+            free(name);
+        }
+        q += n + (q[n] == '\n');
     }
-    return at;
+    free(prefix);
+    return lacks;
 }
 
-static int add_states(struct record *r, const struct rows *ends,
-                      struct mlb_error *err)
+/* What the old record knows of an attempt's entities. */
+static void copy_rows(struct record *r, const struct record *old,
+                      long attempt)
 {
-    struct container_array array = {
-        .name = "/attempts/state", .dtype = MLB_U8,
-        .rank = 2, .shape = { ends->count, STATE_BYTES },
-    };
-    char *data = add_array(r, &array, err);
-
-    for (size_t i = 0; data && i < ends->count; i++) {
-        const struct mlb_event *e = ends->items[i];
-        const char *state = json_string_value(
-            e ? json_object_get(e->fields, "state") : NULL);
-        if (state)
-            memcpy(data + i * STATE_BYTES, state,
-                   strnlen(state, STATE_BYTES - 1));
+    for (size_t i = 0; i < old->node_count; i++)
+        if (old->nodes[i].attempt == attempt) {
+            size_t to = record_node_index(r, attempt, old->nodes[i].name);
+            r->nodes[to] = old->nodes[i];
+        }
+    for (size_t i = 0; i < old->gpu_count; i++)
+        if (old->gpus[i].attempt == attempt) {
+            const struct record_gpu *g = &old->gpus[i];
+            size_t node = record_node_index(r, attempt,
+                                            old->nodes[g->node].name);
+            size_t to = record_gpu_index(r, attempt, node, g->uuid);
+            r->gpus[to] = *g;
+            r->gpus[to].node = (long)node;
+        }
+    for (size_t i = 0; i < old->task_count; i++) {
+        const struct record_task *from = &old->tasks[i];
+        if (from->attempt != attempt)
+            continue;
+        struct record_task *t =
+            &r->tasks[record_task_index(r, attempt, from->rank)];
+        t->peak_rss = from->peak_rss;
+        if (t->node < 0 && from->node >= 0)
+            t->node = (long)record_node_index(r, attempt,
+                                              old->nodes[from->node].name);
+        for (int m = 0; m < METRIC_COUNT; m++)
+            if (t->state[m] == METRIC_UNAVAILABLE) {
+                t->total[m] = from->total[m];
+                t->state[m] = from->state[m];
+            }
     }
-    return data ? 0 : -1;
+    for (int m = 0; m < METRIC_COUNT; m++)
+        record_worsen(r, m, &old->status[m]);
 }
 
-static int add_attempts(struct record *r, const struct mlb_events *events,
+static void copy_damage(struct sealing *s, long attempt)
+{
+    char *journal = xasprintf("journal %ld-", attempt);
+    char *words = xasprintf("attempt %ld:", attempt);
+
+    for (size_t i = 0; i < s->old->damage.count; i++) {
+        const char *line = s->old->damage.items[i];
+        if (strncmp(line, journal, strlen(journal)) == 0 ||
+            strncmp(line, words, strlen(words)) == 0)
+            strings_push(&s->r->damage, line);
+    }
+    free(words);
+    free(journal);
+}
+
+static void plan_part(struct sealing *s, struct part *p)
+{
+    for (size_t i = 0; i < s->r->attempt_count; i++)
+        if (s->r->attempts[i].number == p->attempt)
+            p->ended = s->r->attempts[i].state[0] != '\0';
+    p->keep = old_has_all(s, p);
+    if (!p->keep && old_has_series(s, p->attempt) && lacks_journals(s, p)) {
+        /* Which only happens if a writer outlived its attempt's end. */
+        p->keep = true;
+        p->ended = false;
+        strings_pushf(&s->r->damage, "attempt %ld: journals that came after "
+                      "its record are not in it", p->attempt);
+    }
+    if (p->keep) {
+        copy_rows(s->r, s->old, p->attempt);
+        copy_damage(s, p->attempt);
+    } else if (p->journals.count > 0) {
+        p->series = series_scan(s->r, p->attempt, &p->journals);
+    }
+}
+
+/* ---- the file ---- */
+
+static void read_inputs(struct sealing *s)
+{
+    const char *const names[] = { "job.conf", "plan" };
+    struct mlb_text *to[] = { &s->r->job, &s->r->plan };
+
+    for (int i = 0; i < 2; i++) {
+        struct mlb_error err = { 0 };
+        char *path = xasprintf("%s/%s", s->run_dir, names[i]);
+        if (files_read(path, FILE_LIMIT, to[i], &err) < 0 &&
+            err.code != MLB_ERR_NOT_FOUND)
+            strings_push(&s->r->damage, err.text);
+        free(path);
+    }
+}
+
+/* A record that cannot be read is no reason not to make a new one. */
+static void open_old(struct sealing *s)
+{
+    struct mlb_error err = { 0 };
+    char *path = xasprintf("%s/record.h5", s->run_dir);
+
+    s->old = record_load(s->run_dir, path, &err);
+    if (s->old && record_read_bytes(s->old->file->sealed, RECORD_SOURCES,
+                                    &s->old_sources, &err) < 0) {
+        record_close(s->old);
+        s->old = NULL;
+    }
+    if (!s->old && err.code != MLB_ERR_NOT_FOUND)
+        strings_pushf(&s->r->damage, "the record of before: %s", err.text);
+    free(path);
+}
+
+static int write_events(struct sealing *s, struct sealed_writer *w,
                         struct mlb_error *err)
 {
-    static const struct column number = { "attempt", "attempt", MLB_I64 };
-    struct rows all = collect(events, "attempt-start", "attempt-end",
-                              compare_task);
-    struct rows starts = { 0 }, ends = { 0 }, either = { 0 };
-
-    for (size_t i = 0; i < all.count;) {
-        const struct mlb_event *start, *end;
-        i = next_pair(&all, i, &start, &end);
-        push(&starts, start);
-        push(&ends, end);
-        push(&either, start ? start : end);
-    }
-    int rc = add_column(r, "/attempts/", &number, &either, err);
-    if (rc == 0)
-        rc = add_columns(r, "/attempts/", start_columns, &starts, err);
-    if (rc == 0)
-        rc = add_columns(r, "/attempts/", end_columns, &ends, err);
-    if (rc == 0)
-        rc = add_states(r, &ends, err);
-    free(either.items);
-    free(ends.items);
-    free(starts.items);
-    free(all.items);
-    return rc;
-}
-
-/* A task that never told its end (its node died) has a row all the same. */
-static int add_tasks(struct record *r, const struct mlb_events *events,
-                     struct mlb_error *err)
-{
-    struct rows all = collect(events, "task-start", "task-end", compare_task);
-    struct rows tasks = { 0 };
-
-    for (size_t i = 0; i < all.count;) {
-        const struct mlb_event *start, *end;
-        i = next_pair(&all, i, &start, &end);
-        push(&tasks, end ? end : start);
-    }
-    int rc = add_columns(r, "/tasks/", task_columns, &tasks, err);
-    free(tasks.items);
-    free(all.items);
-    return rc;
-}
-
-/* Can a metric's name be a path of groups as it is? Each part has to be one
- * that HDF5 takes, and none but the first may be a column of another metric.
- * '=' is what encoded names have, and only they. */
-static bool is_plain(const char *name)
-{
-    if (!text_is_printable(name) || strchr(name, '=') || !*name ||
-        strlen(name) > NAME_LIMIT)
-        return false;
-    for (const char *p = name;; p++) {
-        size_t n = strcspn(p, "/");
-        if (n == 0 || (n == 1 && *p == '.') || (n == 2 && !memcmp(p, "..", 2)))
-            return false;
-        for (const struct column *c = metric_columns; p > name && c->name; c++)
-            if (strlen(c->name) == n && memcmp(p, c->name, n) == 0)
-                return false;
-        p += n;
-        if (!*p)
-            return true;
-    }
-}
-
-static int add_metrics(struct record *r, const struct mlb_events *events,
-                       struct mlb_error *err)
-{
-    struct rows all = collect(events, "metric", NULL, compare_metric);
-    int rc = 0;
-
-    for (size_t i = 0, n; rc == 0 && i < all.count; i += n) {
-        const char *name = metric_name(all.items[i]);
-        for (n = 1; i + n < all.count; n++)
-            if (strcmp(metric_name(all.items[i + n]), name) != 0)
-                break;
-        struct rows rows = { .items = all.items + i, .count = n };
-        char *part = is_plain(name) ? xstrdup(name) : text_encode_name(name);
-        char *group = xasprintf("/metrics/%s/", part);
-        rc = add_columns(r, group, metric_columns, &rows, err);
-        free(group);
-        free(part);
-    }
-    free(all.items);
-    return rc;
-}
-
-static int add_files(struct record *r, const char *run_dir,
-                     const struct mlb_events *events, struct mlb_error *err)
-{
-    struct mlb_error why = { 0 };
     struct mlb_text t = MLB_TEXT_INIT;
-    char *path = xasprintf("%s/job.conf", run_dir);
-    int rc = files_read(path, JOB_LIMIT, &t, &why);
 
-    if (rc < 0 && why.code == MLB_ERR_NOT_FOUND)
-        rc = 0;
-    if (rc < 0 && err)
-        *err = why;
-    if (rc == 0)
-        rc = add_bytes(r, "/job", &t, err);
-    text_clear(&t);
-    for (size_t i = 0; rc == 0 && i < events->count; i++) {
-        char *line = json_dumps(events->items[i].fields, JSON_COMPACT);
+    for (size_t i = 0; i < s->events.count; i++) {
+        char *line = json_dumps(s->events.items[i].fields, JSON_COMPACT);
         if (line)
             text_addf(&t, "%s\n", line);
         free(line);
     }
-    if (rc == 0)
-        rc = add_bytes(r, "/events", &t, err);
+    int rc = record_write_bytes(w, "/events", &t, err);
     text_clear(&t);
-    free(path);
+    return rc;
+}
+
+/* Lines of journals that are gone, but are in what is kept. */
+static void keep_sources(struct sealing *s)
+{
+    for (const char *p = s->old_sources.data; *p;) {
+        size_t n = strcspn(p, "\n");
+        const char *blank = memchr(p, ' ', n);
+        char *name = blank ? xstrndup(blank + 1, (size_t)(p + n - blank - 1))
+                           : xstrdup("");
+        if (strncmp(name, "journal/", 8) == 0 &&
+            source_size(&s->sources, name) < 0)
+            text_addf(&s->sources, "%.*s\n", (int)n, p);
+        free(name);
+        p += n + (p[n] == '\n');
+    }
+}
+
+static int write_all(struct sealing *s, struct sealed_writer *w,
+                     struct mlb_error *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < s->count; i++) {
+        struct part *p = &s->parts[i];
+        char *group = xasprintf("/series/%ld", p->attempt);
+        if (p->keep)
+            rc = sealed_copy(w, s->old->file->sealed, group, err);
+        else if (p->series)
+            rc = series_write(p->series, s->r, w, err);
+        free(group);
+    }
+    record_count(s->r);
+    if (rc == 0)
+        rc = record_write_tables(w, s->r, err);
+    if (rc == 0)
+        rc = write_events(s, w, err);
+    keep_sources(s);
+    if (rc == 0)
+        rc = record_write_bytes(w, RECORD_SOURCES, &s->sources, err);
+    return rc;
+}
+
+/* What a seal that was killed left, long ago. */
+static void remove_leftovers(const char *run_dir)
+{
+    struct mlb_strings names = MLB_STRINGS_INIT;
+    static const char prefix[] = "record.h5.tmp-";
+
+    files_list(run_dir, &names, NULL);
+    for (size_t i = 0; i < names.count; i++) {
+        char *path = xasprintf("%s/%s", run_dir, names.items[i]);
+        struct stat st;
+        if (strncmp(names.items[i], prefix, strlen(prefix)) == 0 &&
+            lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+            time(NULL) - st.st_mtime > STALE_SECONDS)
+            unlink(path);
+        free(path);
+    }
+    strings_clear(&names);
+}
+
+/* Only what is in a record that was read again, whole, may go; and only the
+ * bytes that are in it. */
+static void remove_journals(struct sealing *s)
+{
+    char *record = xasprintf("%s/record.h5", s->run_dir);
+    struct record *made = record_load(s->run_dir, record, NULL);
+
+    for (size_t i = 0; made && i < s->count; i++) {
+        const struct part *p = &s->parts[i];
+        for (size_t k = 0; p->ended && k < p->journals.count; k++) {
+            char *name = xasprintf("journal/%s", p->journals.items[k]);
+            char *path = xasprintf("%s/%s", s->run_dir, name);
+            struct journal_reader *reader = journal_open(path, NULL);
+            struct stat st;
+            /* Of one that cannot be opened, nothing is in the record. */
+            if (reader && (p->keep || p->series) && lstat(path, &st) == 0 &&
+                source_size(&s->sources, name) == (long long)st.st_size)
+                unlink(path);
+            journal_reader_close(reader);
+            free(path);
+            free(name);
+        }
+    }
+    record_close(made);
+    free(record);
+}
+
+static void clear(struct sealing *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        series_destroy(s->parts[i].series);
+        strings_clear(&s->parts[i].journals);
+    }
+    free(s->parts);
+    text_clear(&s->old_sources);
+    text_clear(&s->sources);
+    events_clear(&s->events);
+    record_close(s->old);
+    record_close(s->r);
+}
+
+int record_seal_to(const char *run_dir, const char *path,
+                   struct mlb_error *err)
+{
+    struct sealing s = {
+        .run_dir = run_dir, .r = record_create(run_dir),
+        .old_sources = MLB_TEXT_INIT, .sources = MLB_TEXT_INIT,
+        .events = MLB_EVENTS_INIT,
+    };
+    char *own = xasprintf("%s/record.h5", run_dir);
+    struct sealed_writer *w = NULL;
+    int rc = -1;
+
+    /* Sizes first: what is written after that is news to this record. */
+    list_sources(run_dir, "events", &s.sources);
+    list_sources(run_dir, "journal", &s.sources);
+    if (events_read(run_dir, &s.events, err) < 0)
+        goto out;
+    if (s.events.torn > 0)
+        strings_pushf(&s.r->damage, "%zu lines of the event log are not "
+                      "whole", s.events.torn);
+    record_add_events(s.r, &s.events);
+    open_old(&s);
+    read_inputs(&s);
+    for (size_t i = 0; i < s.r->attempt_count; i++)
+        get_part(&s, s.r->attempts[i].number);
+    find_journals(&s);
+    for (size_t i = 0; i < s.count; i++)
+        plan_part(&s, &s.parts[i]);
+    w = sealed_create(path ? path : own, err);
+    if (!w)
+        goto out;
+    rc = write_all(&s, w, err);
+    if (rc < 0)
+        sealed_abandon(w);
+    else
+        rc = sealed_publish(w, err);
+    if (rc == 0 && !path) {
+        remove_leftovers(run_dir);
+        remove_journals(&s);
+    }
+out:
+    clear(&s);
+    free(own);
     return rc;
 }
 
 int record_seal(const char *run_dir, struct mlb_error *err)
 {
-    struct mlb_events events = MLB_EVENTS_INIT;
-    struct record r = { 0 };
-    char *path = xasprintf("%s/record.h5", run_dir);
-    int rc = events_read(run_dir, &events, err);
-
-    if (rc == 0) {
-        r.writer = container_create(path, CONTAINER_RECORD, err);
-        rc = r.writer ? 0 : -1;
-    }
-    if (rc == 0)
-        rc = add_attempts(&r, &events, err);
-    if (rc == 0)
-        rc = add_tasks(&r, &events, err);
-    if (rc == 0)
-        rc = add_metrics(&r, &events, err);
-    if (rc == 0)
-        rc = add_files(&r, run_dir, &events, err);
-    if (rc == 0)
-        rc = container_publish(r.writer, true, err);
-    else
-        container_abandon(r.writer);
-    for (size_t i = 0; i < r.buffer_count; i++)
-        free(r.buffers[i]);
-    free(r.buffers);
-    events_clear(&events);
-    free(path);
-    return rc;
+    return record_seal_to(run_dir, NULL, err);
 }

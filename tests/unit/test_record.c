@@ -16,7 +16,7 @@
 #include "base/text.h"
 #include "run/events.h"
 #include "run/record.h"
-#include "store/container.h"
+#include "store/sealed.h"
 
 #define UNTOLD INT64_MIN
 
@@ -47,40 +47,40 @@ static void write_file(const char *dir, const char *part, const char *text)
     free(path);
 }
 
-static struct container *seal(const char *dir)
+static struct sealed *seal(const char *dir)
 {
     struct mlb_error err = { 0 };
     char *path = xasprintf("%s/record.h5", dir);
 
     if (record_seal(dir, &err) < 0)
         fail_msg("%s", err.text);
-    struct container *c = container_open(path, CONTAINER_RECORD, &err);
-    if (!c || container_verify(c, &err) < 0)
+    struct sealed *c = sealed_open(path, &err);
+    if (!c)
         fail_msg("%s", err.text);
     free(path);
     return c;
 }
 
-/* All of an array, which has bytes bytes. Caller frees. */
-static void *get(struct container *c, const char *name, enum mlb_dtype dtype,
-                 size_t bytes)
+/* All of an array, which has count values. Caller frees. */
+static void *get(struct sealed *c, const char *name, enum sealed_type type,
+                 size_t count)
 {
-    const struct container_info *info = container_find(c, name);
-    void *data = xmalloc(bytes);
+    struct sealed_array a;
+    struct sealed_rows all = { 0, count };
 
-    if (!info)
+    if (!sealed_find(c, name, &a))
         fail_msg("no %s", name);
-    assert_int_equal(info->dtype, dtype);
-    assert_int_equal(info->bytes, bytes);
-    if (bytes > 0)
-        assert_int_equal(container_read(c, info, NULL, data, NULL), 0);
+    assert_int_equal(a.type, type);
+    assert_int_equal(a.shape[0], count);
+    void *data = xcalloc(count + 1, a.width ? a.width : 8);
+    assert_int_equal(sealed_read(c, name, &all, data, NULL), 0);
     return data;
 }
 
-static void assert_whole(struct container *c, const char *name,
+static void assert_whole(struct sealed *c, const char *name,
                          const int64_t *expected, size_t count)
 {
-    int64_t *data = get(c, name, MLB_I64, count * sizeof(*data));
+    int64_t *data = get(c, name, SEALED_I64, count);
 
     for (size_t i = 0; i < count; i++)
         if (data[i] != expected[i])
@@ -89,10 +89,10 @@ static void assert_whole(struct container *c, const char *name,
 }
 
 /* NaN is equal to NaN here. */
-static void assert_real(struct container *c, const char *name,
+static void assert_real(struct sealed *c, const char *name,
                         const double *expected, size_t count)
 {
-    double *data = get(c, name, MLB_F64, count * sizeof(*data));
+    double *data = get(c, name, SEALED_F64, count);
 
     for (size_t i = 0; i < count; i++)
         if (data[i] != expected[i] &&
@@ -110,15 +110,15 @@ static void assert_real(struct container *c, const char *name,
 
 static void test_empty(void **state)
 {
-    struct container *c = seal(*state);
+    struct sealed *c = seal(*state);
 
     assert_whole(c, "/attempts/attempt", NULL, 0);
     assert_real(c, "/attempts/start", NULL, 0);
     assert_whole(c, "/tasks/max_rss", NULL, 0);
-    free(get(c, "/attempts/state", MLB_U8, 0));
-    free(get(c, "/job", MLB_U8, 0));
-    free(get(c, "/events", MLB_U8, 0));
-    container_close(c);
+    free(get(c, "/attempts/state", SEALED_TEXT, 0));
+    free(get(c, "/job", SEALED_U8, 0));
+    free(get(c, "/events", SEALED_U8, 0));
+    sealed_close(c);
 }
 
 static const char log_text[] =
@@ -146,15 +146,14 @@ static void test_tables(void **state)
 
     write_file(*state, "events/n.jsonl", log_text);
     write_file(*state, "job.conf", "name = \"x\";\n");
-    struct container *c = seal(*state);
+    struct sealed *c = seal(*state);
     WHOLE(c, "/attempts/attempt", 1, 2);
     REAL(c, "/attempts/start", 1, 9);
     REAL(c, "/attempts/end", 8.5, NAN);
     WHOLE(c, "/attempts/exit", 3, UNTOLD);
-    states = get(c, "/attempts/state", MLB_U8, 32);
+    states = get(c, "/attempts/state", SEALED_TEXT, 2);
     assert_string_equal(states, "failed");
     assert_string_equal(states + 16, "");
-    assert_int_equal(container_find(c, "/attempts/state")->shape[1], 16);
     free(states);
     WHOLE(c, "/tasks/attempt", 1, 1);
     WHOLE(c, "/tasks/rank", 0, 1);
@@ -169,27 +168,29 @@ static void test_tables(void **state)
     REAL(c, "/metrics/loss/time", 3, 5, 6);
     WHOLE(c, "/metrics/loss/rank", 0, UNTOLD, 0);
     REAL(c, "/metrics/test/loss/value", 3);
-    char *text = get(c, "/job", MLB_U8, 12);
+    char *text = get(c, "/job", SEALED_U8, 12);
     assert_memory_equal(text, "name = \"x\";\n", 12);
     free(text);
-    text = get(c, "/events", MLB_U8, container_find(c, "/events")->bytes);
+    struct sealed_array a;
+    assert_true(sealed_find(c, "/events", &a));
+    text = get(c, "/events", SEALED_U8, a.shape[0]);
     assert_memory_equal(text, "{\"time\":1,\"event\":\"attempt-start\"", 33);
     free(text);
-    container_close(c);
+    sealed_close(c);
 }
 
 /* A second seal replaces the first; with more in it. */
 static void test_again(void **state)
 {
     write_file(*state, "events/n.jsonl", log_text);
-    container_close(seal(*state));
+    sealed_close(seal(*state));
     write_file(*state, "events/n.jsonl",
                "{\"time\":10,\"event\":\"attempt-end\",\"attempt\":2,"
                "\"exit\":0,\"state\":\"completed\"}\n{\"torn");
-    struct container *c = seal(*state);
+    struct sealed *c = seal(*state);
     WHOLE(c, "/attempts/exit", 3, 0);
     REAL(c, "/attempts/end", 8.5, 10);
-    container_close(c);
+    sealed_close(c);
     struct mlb_strings names = MLB_STRINGS_INIT;
     assert_int_equal(files_list(*state, &names, NULL), 0);
     assert_int_equal(names.count, 2);        /* events, record.h5 */
@@ -217,13 +218,13 @@ static void test_metric_names(void **state)
                                        json_pack("{s:s, s:i, s:i}", "name",
                                                  rows[i].name, "step", (int)i,
                                                  "value", 1), NULL), 0);
-    struct container *c = seal(*state);
+    struct sealed *c = seal(*state);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char *name = xasprintf("/metrics/%s/step", rows[i].group);
         WHOLE(c, name, (int64_t)i);
         free(name);
     }
-    container_close(c);
+    sealed_close(c);
 }
 
 static void test_fails(void **state)
