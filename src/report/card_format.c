@@ -79,7 +79,8 @@ void card_format(double number, const char *unit, struct mlb_text *out)
     else if (strcmp(unit, "count") == 0 || strcmp(unit, "rank") == 0)
         text_addf(out, "%.0f", number);
     else if (strcmp(unit, "cores") == 0)
-        text_addf(out, "%.2f cores", number);
+        text_addf(out, fabs(number) < 99.995 ? "%.2f cores" : "%.0f cores",
+                  number);
     else if (*unit)
         text_addf(out, "%.4g %s", number, unit);
     else

@@ -105,6 +105,10 @@ static void add_row(const struct card_input *in, struct card *card,
 
     if (!card_has(&row->value))
         return;
+    if (t->highest <= t->lowest) {
+        row->text = xstrdup("all alike");
+        return;
+    }
     char *high = card_rank_name(in, t->highest_at);
     char *low = card_rank_name(in, t->lowest_at);
     row->text = xasprintf("most: %s; least: %s", high, low);
