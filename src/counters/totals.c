@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,18 +133,29 @@ static void set(const struct totals *t, enum metric_id metric, int64_t value,
                           NULL);
 }
 
-/* The larger of two counts of the same thing: either may have missed some,
- * neither counts anything twice. */
+/* The kernel's sum, unless some are missing from it. The task clock alone
+ * is no sum's equal: it goes on while interrupts or a hypervisor take the
+ * CPU. */
 static void set_larger(const struct totals *t, enum metric_id metric,
                        int64_t summed, const int64_t *counted)
 {
-    if (counted && counted[metric] > summed) {
+    if (t->incomplete && counted[metric] > summed) {
         t->values[metric] = counted[metric];
         metric_status_set(&t->status[metric], METRIC_OK, METRIC_FINE, "perf",
                           NULL);
     } else {
         set(t, metric, summed, "rusage");
     }
+}
+
+/* Were some never waited for? Both count faults at the same place, so the
+ * counter can have more only then; if it may not count in the kernel, much
+ * more time tells as well. */
+static bool misses(const struct rusage *sum, int64_t cpu,
+                   const int64_t *counted)
+{
+    return counted[METRIC_MINOR_FAULTS] > sum->ru_minflt ||
+           counted[METRIC_CPU_TIME] > cpu + cpu / 4 + 100000000;
 }
 
 static void set_io(const struct totals *t, const struct counters_io *io)
@@ -181,14 +193,10 @@ void counters_task_totals(int group_fd, const struct rusage *sum,
         metric_status_set(&status[m], METRIC_UNAVAILABLE, METRIC_NOT_ASKED,
                           "rusage", "the kernel keeps no total of it");
     }
-    /* One in fifty is more than rounding and what ran before exec. */
-    t.incomplete = perf && counted[METRIC_CPU_TIME] > cpu + cpu / 50 +
-                                                      20000000;
-    set_larger(&t, METRIC_CPU_TIME, cpu, perf ? counted : NULL);
-    set_larger(&t, METRIC_MINOR_FAULTS, sum->ru_minflt,
-               perf ? counted : NULL);
-    set_larger(&t, METRIC_MAJOR_FAULTS, sum->ru_majflt,
-               perf ? counted : NULL);
+    t.incomplete = perf && misses(sum, cpu, counted);
+    set_larger(&t, METRIC_CPU_TIME, cpu, counted);
+    set_larger(&t, METRIC_MINOR_FAULTS, sum->ru_minflt, counted);
+    set_larger(&t, METRIC_MAJOR_FAULTS, sum->ru_majflt, counted);
     set(&t, METRIC_RSS, (int64_t)sum->ru_maxrss * 1024, "rusage");
     set(&t, METRIC_SWITCHES, (int64_t)sum->ru_nvcsw + sum->ru_nivcsw,
         "rusage");
