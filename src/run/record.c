@@ -227,8 +227,8 @@ static void copy_rows(struct record *r, const struct record *old,
         const struct record_task *from = &old->tasks[i];
         if (from->attempt != attempt)
             continue;
-        struct record_task *t =
-            &r->tasks[record_task_index(r, attempt, from->rank)];
+        size_t to = record_task_index(r, attempt, from->rank);
+        struct record_task *t = &r->tasks[to];
         t->peak_rss = from->peak_rss;
         if (t->node < 0 && from->node >= 0)
             t->node = (long)record_node_index(r, attempt,

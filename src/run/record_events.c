@@ -123,8 +123,8 @@ static void take_total(struct record *r, struct record_task *t, int m,
 static struct record_task *get_task(struct record *r,
                                     const struct mlb_event *e)
 {
-    struct record_task *t =
-        &r->tasks[record_task_index(r, e->attempt, e->rank)];
+    size_t i = record_task_index(r, e->attempt, e->rank);
+    struct record_task *t = &r->tasks[i];
 
     if (*get_words(e, "node"))
         t->node = (long)record_node_index(r, e->attempt,

@@ -11,6 +11,9 @@
  * times what is usual for the series; more is a gap. */
 #define REACH 3
 
+#define LARGEST 9e18         /* what is sure to be an int64 */
+#define CLOSE 1e-6           /* s: a row is where a sample is */
+
 /* What a share of entities must tell, at a time, for a sum over all. */
 #define SHARE 0.8
 
@@ -28,27 +31,55 @@ static void flush(struct grid_entity *e, int m)
     if (e->count[m] == 0)
         return;
     if (metrics[m].kind == METRIC_GAUGE)
-        e->last[m][e->row[m]] = (int64_t)(e->sum[m] / (double)e->count[m]);
+        e->last[m][e->row[m]] = (int64_t)fmax(-LARGEST, fmin(
+            LARGEST, e->sum[m] / (double)e->count[m]));
     e->count[m] = 0;
     e->sum[m] = 0;
 }
 
-static void put_value(const struct grid *g, struct grid_entity *e, int m,
-                      int64_t value)
+/* A counter's value at the time of each row since its last sample: on the
+ * line between the two, so that differences of rows are what was counted
+ * however samples and rows lie. Across a gap there is no line. */
+static void put_counter(const struct grid *g, struct grid_entity *e, int m,
+                        const struct grid_sample *s)
 {
+    double before = e->at[m], apart = s->at - before;
+    double usual = e->apart[m] > 0 ? e->apart[m] : s->interval;
+    double grown = (double)s->values[m] - (double)e->final[m];
+
+    if (before >= 0 && apart > 0) {
+        double row = ceil((before - CLOSE) / g->width);
+        for (; row * g->width <= s->at + CLOSE && row < (double)g->rows;
+             row++) {
+            double part = (row * g->width - before) / apart;
+            part = part < 0 ? 0 : part > 1 ? 1 : part;
+            if (apart <= REACH * usual && fabs(grown) < LARGEST)
+                e->last[m][(size_t)row] = e->final[m] +
+                                          (int64_t)(part * grown);
+        }
+        e->apart[m] = apart;
+    }
+    e->at[m] = s->at;
+}
+
+static void put_value(const struct grid *g, struct grid_entity *e, int m,
+                      const struct grid_sample *s)
+{
+    int64_t value = s->values[m];
     bool gauge = metrics[m].kind == METRIC_GAUGE;
 
     if (!e->last[m]) {
         e->last[m] = make_rows(g->rows);
         e->most[m] = gauge ? make_rows(g->rows) : NULL;
         e->high[m] = value;
+        e->at[m] = -1;
     }
+    if (!gauge)
+        put_counter(g, e, m, s);
     e->final[m] = value;
     e->high[m] = value > e->high[m] ? value : e->high[m];
-    if (!gauge) {
-        e->last[m][e->row[m]] = value;
+    if (!gauge)
         return;
-    }
     int64_t *most = &e->most[m][e->row[m]];
     *most = value > *most ? value : *most;
     e->sum[m] += (double)value;
@@ -57,19 +88,20 @@ static void put_value(const struct grid *g, struct grid_entity *e, int m,
     e->all_count[m]++;
 }
 
-void grid_put(const struct grid *g, struct grid_entity *e, long row,
-              const int64_t values[METRIC_COUNT])
+void grid_put(const struct grid *g, struct grid_entity *e,
+              const struct grid_sample *s)
 {
-    row = row < 0 ? 0 : row;
+    long row = s->row < 0 ? 0 : s->row;
+
     if ((size_t)row >= g->rows)
         row = (long)g->rows - 1;
     for (int m = 0; m < METRIC_COUNT; m++) {
-        if (values[m] == METRIC_MISSING)
+        if (s->values[m] == METRIC_MISSING)
             continue;
         if (e->row[m] != row)
             flush(e, m);
         e->row[m] = row;
-        put_value(g, e, m, values[m]);
+        put_value(g, e, m, s);
     }
 }
 

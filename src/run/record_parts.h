@@ -87,10 +87,19 @@ struct grid_entity {
     long row[METRIC_COUNT];              /* that row */
     double all[METRIC_COUNT];            /* gauges: sum and count of all */
     long all_count[METRIC_COUNT];
+    double at[METRIC_COUNT], apart[METRIC_COUNT];    /* counters */
     int64_t high[METRIC_COUNT], final[METRIC_COUNT];
 };
-void grid_put(const struct grid *g, struct grid_entity *e, long row,
-              const int64_t values[METRIC_COUNT]);
+struct grid_sample {
+    double at;                           /* s from the start, not negative */
+    long row;                            /* gauges: where it goes */
+    double interval;                     /* usual between two */
+    const int64_t *values;               /* [METRIC_COUNT] */
+};
+/* Counters have their value at the time of a row; gauges the mean of the
+ * samples that belong to it, and the most. */
+void grid_put(const struct grid *g, struct grid_entity *e,
+              const struct grid_sample *s);
 void grid_flush(struct grid_entity *e);
 void grid_clear(struct grid_entity *e);
 /* Add the entity's curve to the sums of cells: how many gave a value, and

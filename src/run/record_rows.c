@@ -179,8 +179,9 @@ static void take_tick(struct filler *f, const struct journal_item *item)
     double width = f->s->grid.width, up = (double)item->monotonic / 1e9;
     double at = up + p->lead - f->s->start;
     /* Ticks of one journal are evenly spaced: so are their rows. */
-    long row = lround((p->first + p->lead - f->s->start) / width) +
-               lround((up - p->first) / width);
+    double base = round((p->first + p->lead - f->s->start) / width);
+    double nth = base + round((up - p->first) / width);
+    long row = (long)fmax(-1, fmin(nth, RECORD_ROWS_MOST));
 
     for (size_t i = 0; i < f->waiting_count; i++) {
         struct entity *e = f->waiting[i].entity;
@@ -196,7 +197,10 @@ static void take_tick(struct filler *f, const struct journal_item *item)
             f->r->gpus[e->index].seconds += at - e->last;
         e->last = at;
         e->piece = p;
-        grid_put(&f->s->grid, e->grid, row, f->waiting[i].values);
+        grid_put(&f->s->grid, e->grid, &(struct grid_sample){
+            .at = at < 0 ? 0 : at, .row = row,
+            .interval = p->interval > 0 ? p->interval : width,
+            .values = f->waiting[i].values });
     }
     f->waiting_count = 0;
 }

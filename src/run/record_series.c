@@ -77,13 +77,13 @@ static void scan_entity(struct scan *scan, const struct journal_entity *e)
     long attempt = scan->s->attempt;
 
     if (e->scope == METRIC_TASK) {
-        struct record_task *t =
-            &r->tasks[record_task_index(r, attempt, e->rank)];
+        size_t i = record_task_index(r, attempt, e->rank);
+        struct record_task *t = &r->tasks[i];
         if (t->node < 0)
             t->node = (long)scan->p->node;
     } else if (e->scope == METRIC_GPU) {
-        struct record_gpu *g = &r->gpus[record_gpu_index(
-            r, attempt, scan->p->node, e->name)];
+        size_t i = record_gpu_index(r, attempt, scan->p->node, e->name);
+        struct record_gpu *g = &r->gpus[i];
         memcpy(g->product, e->product, sizeof(g->product));
         g->capacity = e->capacity;
     }

@@ -148,13 +148,14 @@ static void test_checksum(void **state)
     }
 }
 
-static void test_everything(void **state)
+static const struct journal_entity gpu = {
+    .scope = METRIC_GPU, .rank = -1, .pid = 3, .name = "GPU-8f a\nb",
+    .product = "H\"100", .capacity = INT64_C(80) << 30,
+};
+
+static void write_everything(const char *dir)
 {
-    struct journal *j = create(*state);
-    struct journal_entity gpu = { .scope = METRIC_GPU, .rank = -1, .pid = 3,
-                                  .name = "GPU-8f a\nb", .product = "H\"100",
-                                  .capacity = INT64_C(80) << 30 };
-    struct journal_item item;
+    struct journal *j = create(dir);
 
     assert_int_equal(add_task(j, 7), 0);
     assert_int_equal(journal_add(j, &gpu), 1);
@@ -169,11 +170,12 @@ static void test_everything(void **state)
     journal_end(j, 0);
     tick(j, 1);
     journal_close(j);
+}
 
-    struct journal_reader *r = open_first(*state);
-    assert_int_equal(journal_attempt(r), 2);
-    assert_string_equal(journal_node(r), "n 1\n");
-    assert_int_equal(strlen(journal_boot(r)), 36);
+static void read_entities(struct journal_reader *r)
+{
+    struct journal_item item;
+
     next(r, &item, JOURNAL_ENTITY);
     assert_int_equal(item.about.scope, METRIC_TASK);
     assert_int_equal(item.about.rank, 7);
@@ -185,6 +187,18 @@ static void test_everything(void **state)
     assert_string_equal(item.about.name, gpu.name);
     assert_string_equal(item.about.product, gpu.product);
     assert_true(item.about.capacity == gpu.capacity);
+}
+
+static void test_everything(void **state)
+{
+    struct journal_item item;
+
+    write_everything(*state);
+    struct journal_reader *r = open_first(*state);
+    assert_int_equal(journal_attempt(r), 2);
+    assert_string_equal(journal_node(r), "n 1\n");
+    assert_int_equal(strlen(journal_boot(r)), 36);
+    read_entities(r);
     next(r, &item, JOURNAL_STATUS);
     assert_int_equal(item.metric, METRIC_CYCLES);
     assert_int_equal(item.status.state, METRIC_ESTIMATED);
