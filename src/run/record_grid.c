@@ -210,5 +210,7 @@ void grid_finish_curve(const struct grid *g, const struct grid_curve *curve,
             curve->value[c] /= (double)have;
         else if (alive > have)
             curve->value[c] *= (double)alive / (double)have;
+        /* Seven digits say all there is, and compress. */
+        curve->value[c] = (double)(float)curve->value[c];
     }
 }

@@ -208,7 +208,7 @@ static int64_t *read_row(const struct sealed *s, const char *name,
 struct raw {
     size_t count;
     double *time;
-    int64_t *value, *most;   /* most: gauges */
+    int64_t *value, *most;
 };
 
 static int read_raw(const struct record *r, enum metric_id m, size_t index,
@@ -230,9 +230,8 @@ static int read_raw(const struct record *r, enum metric_id m, size_t index,
         rc = -1;
     if (rc == 0 && !(raw->value = read_row(s, name, row, raw->count, err)))
         rc = -1;
-    if (rc == 0 && metrics[m].kind == METRIC_GAUGE &&
-        !(raw->most = read_row(s, most, row, raw->count, err)))
-        rc = -1;
+    if (rc == 0)             /* or NULL: no more than value */
+        raw->most = read_row(s, most, row, raw->count, NULL);
     free(most);
     free(name);
     free(time);
@@ -258,11 +257,13 @@ static void make_rows(const struct raw *raw, enum metric_kind kind,
         if (raw->value[i] == METRIC_MISSING)
             continue;
         bool near = p < raw->count && i - p <= reach;
-        double value = (double)raw->value[i];
+        double value = (double)raw->value[i], high = value;
+        if (raw->most && raw->most[i] != METRIC_MISSING)
+            high = (double)raw->most[i];
         if (p < raw->count && !near)
             push_row(rows, raw->time[p + 1], NAN, NAN);
         if (kind == METRIC_GAUGE)
-            push_row(rows, raw->time[i], value, (double)raw->most[i]);
+            push_row(rows, raw->time[i], value, high);
         else if (near) {
             double rate = (value - (double)raw->value[p]) /
                           (raw->time[i] - raw->time[p]);

@@ -45,7 +45,7 @@ struct filler {
     const struct piece *piece;
     size_t rows[3];              /* of the series, by scope */
     size_t *order[3];            /* by index of the table: the row */
-    bool added[METRIC_COUNT];
+    bool added[METRIC_COUNT], added_most[METRIC_COUNT];
     struct grid_curve curves[METRIC_COUNT];
 };
 
@@ -334,8 +334,10 @@ static int write_row(struct filler *f, const struct entity *e, int m,
     struct sealed_rows row = { e->row, 1 };
     int rc = 0;
 
-    if (!f->added[m])
+    bool *added = most ? &f->added_most[m] : &f->added[m];
+    if (!*added)
         rc = sealed_add(f->w, &array, err);
+    *added = true;
     if (rc == 0)
         rc = sealed_write(f->w, name, &row,
                           most ? e->grid->most[m] : e->grid->last[m], err);
@@ -367,9 +369,11 @@ static int finish_entity(struct filler *f, struct entity *e,
         if (metrics[m].scope != e->scope || !e->grid->last[m])
             continue;
         rc = write_row(f, e, m, false, err);
-        if (rc == 0 && e->grid->most[m])
+        /* With one sample a row they are the same, and not said twice. */
+        if (rc == 0 && e->grid->most[m] &&
+            memcmp(e->grid->most[m], e->grid->last[m],
+                   f->s->grid.rows * sizeof(int64_t)) != 0)
             rc = write_row(f, e, m, true, err);
-        f->added[m] = true;
         add_curve(f, e, m);
     }
     return rc;
@@ -449,7 +453,7 @@ static int write_metric(struct filler *f, int m, struct mlb_error *err)
     grid_finish_curve(&f->s->grid, &f->curves[m],
                       metrics[m].scope == METRIC_GPU && gauge);
     int rc = record_describe(f->w, name, f->r, m, err);
-    if (rc == 0 && gauge)
+    if (rc == 0 && f->added_most[m])
         rc = record_describe(f->w, most, f->r, m, err);
     if (rc == 0)
         rc = write_reals(f, part, f->curves[m].value, f->s->grid.cells, err);
