@@ -113,22 +113,24 @@ static void add_row(struct samples *all, const struct card_section *section,
                     const struct card_row *row)
 {
     struct mlb_text labels = MLB_TEXT_INIT;
+    char *help = xasprintf("%s: %s", section->title, row->label);
 
     add_state(all, row->key, section->key, &row->value);
     if (row->value.state != METRIC_UNAVAILABLE) {
         text_add(&labels, all->run);
         add_label(&labels, "section", section->key);
-        push(all, family_name(row->key, "", row->unit), row->label, &labels,
+        push(all, family_name(row->key, "", row->unit), help, &labels,
              row->value.number);
     }
     if (!isnan(row->asked)) {
         text_add(&labels, all->run);
         add_label(&labels, "section", section->key);
-        char *help = xasprintf("%s: what was asked for", row->label);
-        push(all, family_name(row->key, "_asked", row->unit), help, &labels,
-             row->asked);
-        free(help);
+        char *asked = xasprintf("%s: what was asked for", help);
+        push(all, family_name(row->key, "_asked", row->unit), asked,
+             &labels, row->asked);
+        free(asked);
     }
+    free(help);
 }
 
 static void add_table(struct samples *all, const struct card_table *table)

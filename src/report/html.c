@@ -131,33 +131,57 @@ static void add_cell(struct mlb_text *out, const struct card_value *value,
     text_add(out, "</td>");
 }
 
+static bool is_alike(const struct card_value *a, const struct card_value *b)
+{
+    return a->state == b->state && strcmp(a->reason, b->reason) == 0;
+}
+
+/* "memory, power: n/a: reason": the columns that have such a cell. */
+static void add_reason(struct mlb_text *out, const struct card_table *table,
+                       const struct card_value *cell)
+{
+    const char *comma = "<li>";
+
+    for (size_t c = 0; c < table->column_count; c++) {
+        bool found = false;
+        for (size_t r = 0; r < table->row_count && !found; r++)
+            found = is_alike(&table->cells[r * table->column_count + c],
+                             cell);
+        if (!found)
+            continue;
+        text_add(out, comma);
+        html_add(out, table->columns[c].label);
+        comma = ", ";
+    }
+    text_addf(out, ": %s: ", cell->state == METRIC_UNAVAILABLE
+                                 ? "n/a" : metric_state_name(cell->state));
+    html_add(out, cell->reason);
+    text_add(out, "</li>\n");
+}
+
 /* Why cells are missing: each reason once, behind the table. */
 static void add_reasons(struct mlb_text *out, const struct card_table *table)
 {
-    struct mlb_strings told = MLB_STRINGS_INIT;
+    size_t count = table->row_count * table->column_count, told = 0;
+    const struct card_value **list = xcalloc(count, sizeof(*list));
 
-    for (size_t i = 0; i < table->row_count * table->column_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         const struct card_value *v = &table->cells[i];
+        size_t k = 0;
         if (v->state == METRIC_OK || !*v->reason)
             continue;
-        char *line = xasprintf("%s: %s: %s",
-                               table->columns[i % table->column_count].label,
-                               v->state == METRIC_UNAVAILABLE
-                                   ? "n/a" : metric_state_name(v->state),
-                               v->reason);
-        if (!strings_have(&told, line))
-            strings_push(&told, line);
-        free(line);
+        while (k < told && !is_alike(list[k], v))
+            k++;
+        if (k == told)
+            list[told++] = v;
     }
-    if (told.count > 0) {
+    if (told > 0)
         text_add(out, "<ul class=\"note\">\n");
-        for (size_t i = 0; i < told.count; i++) {
-            html_element(out, "li", told.items[i], "li");
-            text_add(out, "\n");
-        }
+    for (size_t i = 0; i < told; i++)
+        add_reason(out, table, list[i]);
+    if (told > 0)
         text_add(out, "</ul>\n");
-    }
-    strings_clear(&told);
+    free(list);
 }
 
 void html_table(struct mlb_text *out, const struct card_table *table,

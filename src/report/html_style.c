@@ -86,7 +86,7 @@ const char html_style[] =
     ".all{fill:var(--track)}.used{fill:var(--used)}"
     ".over{fill:var(--over)}\n"
     ".plots{display:grid;gap:1.2rem 1.5rem;"
-    "grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr))}\n"
+    "grid-template-columns:repeat(auto-fill,minmax(min(100%,20rem),1fr))}\n"
     "figure{margin:0;min-width:0}\n"
     "figcaption p{font-size:.85rem;color:var(--soft);margin:0}\n"
     ".plot{display:block;width:100%;height:auto;margin-top:.3rem;"
