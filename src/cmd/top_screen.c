@@ -60,6 +60,8 @@ static void paint(const struct state *s, enum paint what, bool on)
 static void put(const struct state *s, int y, enum paint what,
                 const char *text)
 {
+    if (y >= LINES)
+        return;
     move(y, 0);
     clrtoeol();
     paint(s, what, true);
@@ -93,8 +95,8 @@ static void draw_help(const struct state *s)
 
     put(s, y++, TITLE, "mlbatch top: keys");
     put(s, y++, PLAIN, "  q  leave            h, ?  this help");
-    put(s, y++, PLAIN, "  /  filter by run, node, state or rank; "
-        "Enter ends it, Esc drops it");
+    put(s, y++, PLAIN, "  /  filter (run, node, state, rank); "
+        "Enter: done, Esc: none");
     put(s, y++, PLAIN, "  arrows, Page Up, Page Down, Home, End  scroll");
     put(s, y++, PLAIN, "  r  the other way round; sorted by");
     for (size_t i = 0; i < SORT_KEYS && y < LINES; i++) {
@@ -103,8 +105,8 @@ static void draw_help(const struct state *s)
                  sort_keys[i].help);
         put(s, y++, PLAIN, line);
     }
-    put(s, y++, PLAIN, "  -  is not known, which is not 0. GPU% is the mean "
-        "of the job's GPUs on a node.");
+    put(s, y++, PLAIN, "  -  not known, which is not 0");
+    put(s, y++, PLAIN, "  GPU%  mean of the job's GPUs on the node");
 }
 
 static void draw_head(const struct state *s, const int widths[TOP_COLUMNS])

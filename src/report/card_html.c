@@ -213,7 +213,7 @@ static void add_missing(struct mlb_text *out, const struct card *card)
         return;
     text_add(out, "<section aria-labelledby=\"missing\">\n"
              "<h2 id=\"missing\">Not, or not wholly, measured</h2>\n"
-             "<table class=\"list stack\">\n<caption class=\"vh\">Not, or "
+             "<table class=\"list pair stack\">\n<caption class=\"vh\">Not, or "
              "not wholly, measured</caption>\n<thead><tr>"
              "<th scope=\"col\">What</th><th scope=\"col\">Why</th></tr>"
              "</thead>\n<tbody>\n");

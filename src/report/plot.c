@@ -12,6 +12,7 @@
 #define HEIGHT 230
 #define FONT 15
 #define BUCKETS 300          /* of a line's points; two are drawn of each */
+#define FEW 40               /* points that can be told apart */
 #define SECONDS 20
 #define OUTPUT_LIMIT (16u << 20)
 
@@ -168,10 +169,21 @@ static bool line_can_draw(const struct card_plot *plot,
     return false;
 }
 
-/* Single points would be lines of no length. */
-static const char *style(const struct card_line *line)
+/* A point between gaps would be a line of no length: then, and where there
+ * are few, points are marked. */
+static const char *style(const struct card_plot *plot,
+                         const struct card_line *line)
 {
-    return line->count < 3 ? "linespoints pt 7 ps 0.4" : "lines";
+    bool before = false, here = false, alone = line->count < FEW;
+
+    for (size_t k = 0; k <= line->count && !alone; k++) {
+        bool next = k < line->count &&
+                    drawable(plot, line->x[k], line->y[k]);
+        alone = here && !before && !next;
+        before = here;
+        here = next;
+    }
+    return alone ? "linespoints pt 7 ps 0.4" : "lines";
 }
 
 static void add_plot(const struct card_plot *plot, struct mlb_text *out)
@@ -199,7 +211,7 @@ static void add_plot(const struct card_plot *plot, struct mlb_text *out)
         if (!line_can_draw(plot, &plot->lines[i]))
             continue;
         text_addf(out, "%s$d%zu with %s lc rgb '#0%zu0000' dt %zu", comma, i,
-                  style(&plot->lines[i]), i + 1, i / 4 + 1);
+                  style(plot, &plot->lines[i]), i + 1, i / 4 + 1);
         comma = ", ";
     }
     text_add(out, "\n");

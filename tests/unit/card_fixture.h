@@ -127,8 +127,8 @@ static struct card_fixture *fixture_create(void)
         (char *)"--time=16", (char *)"-l walltime=00:16:00",
         (char *)"the highest of 3 runs, 12 min 48 s, and 20 %",
     };
-    f->missing = (struct card_missing){ (char *)"cycles, fp_ops", (char *)NO_PMU,
-                                        "no-pmu" };
+    f->missing = (struct card_missing){ (char *)"cycles, fp_ops",
+                                        (char *)NO_PMU, "no-pmu" };
     f->card = (struct card){
         .run = (char *)"digits.3", .name = (char *)"digits",
         .state = (char *)"completed",

@@ -188,6 +188,23 @@ static void test_script(void **state)
     fixture_destroy(f);
 }
 
+/* What stands alone between gaps is marked, or nobody would see it. */
+static void test_lone_points(void **state)
+{
+    struct card_fixture *f = fixture_create();
+    struct mlb_text t = MLB_TEXT_INIT;
+
+    (void)state;
+    plot_script(&f->plots[2], 1, &t);
+    assert_null(strstr(t.data, "linespoints"));
+    f->loss[POINTS - 2] = NAN;
+    text_clear(&t);
+    plot_script(&f->plots[2], 1, &t);
+    assert_non_null(strstr(t.data, "linespoints"));
+    text_clear(&t);
+    fixture_destroy(f);
+}
+
 static void test_drawings(void **state)
 {
     struct card_fixture *f = fixture_create();
@@ -324,6 +341,7 @@ int main(void)
         cmocka_unit_test(test_golden),
         cmocka_unit_test(test_escape),
         cmocka_unit_test(test_script),
+        cmocka_unit_test(test_lone_points),
         cmocka_unit_test(test_drawings),
         cmocka_unit_test(test_bad_drawings),
         cmocka_unit_test(test_no_gnuplot),
