@@ -54,6 +54,7 @@ static struct mlb_channel *get_channel(void)
         opened = true;
         channel = channel_open(NULL);
         if (channel) {
+            channel_listen(channel);
             pthread_atfork(NULL, NULL, on_fork);
             catch_terminate();
         }
