@@ -131,7 +131,7 @@ int attempt_launch(struct attempt *a, struct mlb_error *err)
         .output = -1,
         .death_signal = SIGTERM,
     };
-    struct usage usage = { 0 };
+    struct rusage usage = { 0 };
     int status, signum;
 
     reap_adopt();

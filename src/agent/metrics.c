@@ -65,3 +65,49 @@ int metrics_drain(struct mlb_channel *channel, const struct metrics_log *log,
     text_clear(&lines);
     return rc;
 }
+
+static void set(int64_t *values, struct metric_status *status,
+                enum metric_id metric, uint64_t value)
+{
+    /* What the program wrote may be anything. */
+    if (value > INT64_MAX) {
+        metric_status_set(&status[metric], METRIC_UNAVAILABLE,
+                          METRIC_DAMAGED, "channel",
+                          "what the program told makes no sense");
+        return;
+    }
+    values[metric] = (int64_t)value;
+    metric_status_set(&status[metric], METRIC_OK, METRIC_FINE, "channel",
+                      NULL);
+}
+
+void metrics_told(const struct mlb_channel *channel, bool mpi_asked,
+                  int64_t values[METRIC_COUNT],
+                  struct metric_status status[METRIC_COUNT])
+{
+    struct channel_pace pace;
+    struct channel_mpi mpi;
+
+    for (int i = METRIC_STEP; i <= METRIC_STEP_TIME; i++)
+        metric_status_set(&status[i], METRIC_UNAVAILABLE, METRIC_NOT_TOLD,
+                          "channel", "the program told no steps");
+    for (int i = METRIC_MPI_TIME; i <= METRIC_MPI_CALLS; i++)
+        metric_status_set(&status[i], METRIC_UNAVAILABLE,
+                          mpi_asked ? METRIC_NOT_TOLD : METRIC_NOT_ASKED,
+                          "channel",
+                          mpi_asked ? "the program has not called MPI_Init"
+                                    : "not asked for (counters.mpi)");
+    for (int i = METRIC_STEP; i <= METRIC_MPI_CALLS; i++)
+        values[i] = METRIC_MISSING;
+    if (channel && channel_pace(channel, &pace)) {
+        set(values, status, METRIC_STEP, pace.step);
+        set(values, status, METRIC_SAMPLES, pace.samples);
+        set(values, status, METRIC_STEP_TIME,
+            (uint64_t)(pace.last - pace.first));
+    }
+    if (channel && channel_mpi(channel, &mpi)) {
+        set(values, status, METRIC_MPI_TIME, mpi.time);
+        set(values, status, METRIC_MPI_BYTES, mpi.bytes);
+        set(values, status, METRIC_MPI_CALLS, mpi.calls);
+    }
+}

@@ -3,6 +3,9 @@
 #ifndef AGENT_METRICS_H
 #define AGENT_METRICS_H
 
+#include <stdbool.h>
+
+#include "counters/metric.h"
 #include "mlbatch/error.h"
 #include "run/channel.h"
 
@@ -15,5 +18,12 @@ struct metrics_log {
  * events, in one write. */
 int metrics_drain(struct mlb_channel *channel, const struct metrics_log *log,
                   struct mlb_error *err);
+
+/* What the program told of its steps and the interposer of MPI: values and
+ * status of METRIC_STEP to METRIC_MPI_CALLS. channel may be NULL. mpi_asked:
+ * there should be an interposer. */
+void metrics_told(const struct mlb_channel *channel, bool mpi_asked,
+                  int64_t values[METRIC_COUNT],
+                  struct metric_status status[METRIC_COUNT]);
 
 #endif

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,22 +38,26 @@ void reap_adopt(void)
     prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
-static double seconds(struct timeval t)
+double reap_seconds(struct timeval t)
 {
     return (double)t.tv_sec + (double)t.tv_usec / 1e6;
 }
 
-static void add_usage(const struct rusage *r, struct usage *usage)
+static void add_usage(const struct rusage *r, struct rusage *sum)
 {
-    long long rss = (long long)r->ru_maxrss * 1024;
-
-    usage->user += seconds(r->ru_utime);
-    usage->system += seconds(r->ru_stime);
-    if (rss > usage->max_rss)
-        usage->max_rss = rss;
+    timeradd(&sum->ru_utime, &r->ru_utime, &sum->ru_utime);
+    timeradd(&sum->ru_stime, &r->ru_stime, &sum->ru_stime);
+    if (r->ru_maxrss > sum->ru_maxrss)
+        sum->ru_maxrss = r->ru_maxrss;
+    sum->ru_minflt += r->ru_minflt;
+    sum->ru_majflt += r->ru_majflt;
+    sum->ru_inblock += r->ru_inblock;
+    sum->ru_oublock += r->ru_oublock;
+    sum->ru_nvcsw += r->ru_nvcsw;
+    sum->ru_nivcsw += r->ru_nivcsw;
 }
 
-bool reap_ended(pid_t pid, int *status, struct usage *usage)
+bool reap_ended(pid_t pid, int *status, struct rusage *usage)
 {
     struct rusage r;
     bool found = false;
@@ -70,12 +74,12 @@ bool reap_ended(pid_t pid, int *status, struct usage *usage)
     return found;
 }
 
-/* The parent of a process, -1 if it has gone. Field 4 of its stat, counted
- * from the last ')': the name before it may hold anything. */
-static pid_t parent_of(const char *pid)
+/* Field 4 of its stat, counted from the last ')': the name before it may
+ * hold anything. */
+pid_t reap_parent(pid_t pid)
 {
     struct mlb_text t = MLB_TEXT_INIT;
-    char *path = xasprintf("/proc/%s/stat", pid);
+    char *path = xasprintf("/proc/%ld/stat", (long)pid);
     long parent = -1;
 
     if (files_read(path, STAT_LIMIT, &t, NULL) == 0) {
@@ -100,9 +104,10 @@ static void list_processes(struct processes *all)
             all->items = xrealloc(all->items,
                                   all->size * sizeof(*all->items));
         }
+        pid_t pid = (pid_t)atol(e->d_name);
         all->items[all->count++] = (struct process){
-            .pid = (pid_t)atol(e->d_name),
-            .parent = parent_of(e->d_name),
+            .pid = pid,
+            .parent = reap_parent(pid),
         };
     }
     if (dir)
@@ -146,7 +151,7 @@ static bool have_children(void)
     return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-void reap_rest(int signals, struct usage *usage)
+void reap_rest(int signals, struct rusage *usage)
 {
     double start = clock_now();
     int status;

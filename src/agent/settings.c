@@ -42,6 +42,9 @@ static const struct number numbers[] = {
     { "warn", AT(warn), 0, 0 },
     { "kill_wait", AT(kill_wait), 0, 30 },
     { "every", AT(every), 0, 0 },
+    { "sample_every", AT(sample_every), 0, 1 },
+    { "hardware_every", AT(hardware_every), 0, 10 },
+    { "mpi_stats", AT(mpi_stats), 0, 0 },
 };
 
 static int read_number(struct settings *s, const struct number *n,

@@ -16,6 +16,9 @@ struct settings {
     long warn;                       /* seconds before its end, 0: never */
     long kill_wait;                  /* seconds from SIGTERM to SIGKILL */
     long every;                      /* seconds between saves, 0: never */
+    long sample_every;               /* seconds; 0: no counters at all */
+    long hardware_every;             /* seconds, of the slow ones; 0: none */
+    long mpi_stats;                  /* 1: time in MPI is asked for */
     struct mlb_strings launch, command;
     struct mlb_strings environment;  /* "NAME=value" each */
 };

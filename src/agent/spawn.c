@@ -23,9 +23,23 @@ static const int watched[] = {
     SIGALRM, SIGPIPE,
 };
 
+/* Wait until the agent says so; it says nothing if it dies. */
+static void await(int go)
+{
+    ssize_t n;
+    char word;
+
+    do
+        n = read(go, &word, 1);
+    while (n < 0 && errno == EINTR);
+    if (n != 1)
+        _exit(126);
+}
+
 /* In the new process: never returns. report closes by exec; else it tells
  * the agent why there was none. */
-static void child(const struct spawn_call *call, pid_t agent, int report)
+static void child(const struct spawn_call *call, pid_t agent, int go,
+                  int report)
 {
     sigset_t none;
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -42,6 +56,7 @@ static void child(const struct spawn_call *call, pid_t agent, int report)
     }
     for (size_t i = 0; call->environment && i < call->environment->count; i++)
         putenv(call->environment->items[i]);
+    await(go);
     sigemptyset(&none);
     if (!call->is_agent)
         sigprocmask(SIG_SETMASK, &none, NULL);
@@ -64,26 +79,56 @@ static int exec_result(int report)
     return n == (ssize_t)sizeof(failed) ? failed : 0;
 }
 
-pid_t spawn_start(const struct spawn_call *call, struct mlb_error *err)
+static void close_all(int a, int b)
 {
-    int report[2], failed;
-    pid_t agent = getpid(), pid = -1;
+    int saved = errno;
 
-    if (pipe2(report, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
+    if (a >= 0)
+        close(a);
+    if (b >= 0)
+        close(b);
+    errno = saved;
+}
+
+int spawn_hold(const struct spawn_call *call, struct spawn_held *held,
+               struct mlb_error *err)
+{
+    int report[2] = { -1, -1 }, go[2] = { -1, -1 };
+    pid_t agent = getpid();
+
+    held->pid = -1;
+    if (pipe2(report, O_CLOEXEC) == 0 && pipe2(go, O_CLOEXEC) == 0)
+        held->pid = fork();
+    if (held->pid == 0) {
+        close(report[0]);
+        close(go[1]);
+        child(call, agent, go[0], report[1]);
+    }
+    if (held->pid < 0)
         mlb_error_errno(err, MLB_ERR_IO, "cannot start a process");
+    held->report = report[0];
+    held->go = go[1];
+    close_all(report[1], go[0]);
+    if (held->pid < 0) {
+        close_all(held->report, held->go);
         return -1;
     }
-    if (pid == 0) {
-        close(report[0]);
-        child(call, agent, report[1]);
-    }
-    close(report[1]);
     /* Both sides set the group, so that it is there whoever runs first. */
-    setpgid(pid, pid);
-    failed = exec_result(report[0]);
-    close(report[0]);
+    setpgid(held->pid, held->pid);
+    return 0;
+}
+
+pid_t spawn_release(const struct spawn_call *call, struct spawn_held *held,
+                    struct mlb_error *err)
+{
+    /* One that was killed meanwhile has nobody to read it: SIGPIPE is
+     * blocked, and its end will be seen as any other. */
+    ssize_t n = write(held->go, "", 1);
+    int failed = n < 0 ? 0 : exec_result(held->report);
+
+    close_all(held->go, held->report);
     if (failed) {
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        while (waitpid(held->pid, NULL, 0) < 0 && errno == EINTR)
             ;
         errno = failed;
         mlb_error_errno(err, failed == ENOENT ? MLB_ERR_NOT_FOUND
@@ -91,7 +136,15 @@ pid_t spawn_start(const struct spawn_call *call, struct mlb_error *err)
                         "cannot run %s", call->argv[0]);
         return -1;
     }
-    return pid;
+    return held->pid;
+}
+
+pid_t spawn_start(const struct spawn_call *call, struct mlb_error *err)
+{
+    struct spawn_held held;
+
+    return spawn_hold(call, &held, err) < 0 ? -1
+                                            : spawn_release(call, &held, err);
 }
 
 int spawn_exit_code(int errnum)
@@ -115,6 +168,11 @@ int signals_open(struct mlb_error *err)
 
 int signals_wait(int fd, double until)
 {
+    return signals_wait_or(fd, -1, until);
+}
+
+int signals_wait_or(int fd, int other, double until)
+{
     for (;;) {
         struct signalfd_siginfo info;
         if (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
@@ -122,9 +180,12 @@ int signals_wait(int fd, double until)
         double left = until - clock_now();
         if (left <= 0)
             return 0;
-        struct pollfd p = { .fd = fd, .events = POLLIN };
+        struct pollfd p[] = { { .fd = fd, .events = POLLIN },
+                              { .fd = other, .events = POLLIN } };
         /* Rounded up: waking too early would only poll again. */
-        poll(&p, 1, left > INT_MAX / 2000 ? -1 : (int)(left * 1e3) + 1);
+        poll(p, 2, left > INT_MAX / 2000 ? -1 : (int)(left * 1e3) + 1);
+        if (p[1].revents)
+            return 0;
     }
 }
 

@@ -27,6 +27,18 @@ struct spawn_call {
  * started or its program not executed. */
 pid_t spawn_start(const struct spawn_call *call, struct mlb_error *err);
 
+/* The same in two steps: fork it, and let it go on. In between it is there,
+ * in its group, but has not yet called exec. hold: 0, -1 with err; release:
+ * as spawn_start, and forgets held. */
+struct spawn_held {
+    pid_t pid;
+    int go, report;
+};
+int spawn_hold(const struct spawn_call *call, struct spawn_held *held,
+               struct mlb_error *err);
+pid_t spawn_release(const struct spawn_call *call, struct spawn_held *held,
+                    struct mlb_error *err);
+
 /* The exit code of a shell for a program that did not start: 127 if there
  * is no such program, else 126. */
 int spawn_exit_code(int errnum);
@@ -38,6 +50,9 @@ int signals_open(struct mlb_error *err);
 /* Wait until a signal comes or the clock (clock_now) is at until; a huge
  * until waits for ever. The signal's number, 0 at the end of the wait. */
 int signals_wait(int fd, double until);
+
+/* The same, but 0 also when other has something to read. other -1: none. */
+int signals_wait_or(int fd, int other, double until);
 
 /* Seconds on a clock that nobody sets. */
 double clock_now(void);

@@ -15,15 +15,18 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "base/process.h"
+#include "counters/counters.h"
 #include "run/channel.h"
 #include "run/events.h"
 
 #include "agent/agent.h"
 #include "agent/ask.h"
+#include "agent/member.h"
 #include "agent/metrics.h"
 #include "agent/reap.h"
 #include "agent/spawn.h"
 #include "agent/surroundings.h"
+#include "agent/task_end.h"
 
 #define TICK 1.0                     /* seconds between two drains */
 #define LAST_WORDS 2.0               /* from SIGTERM to SIGKILL at the end */
@@ -34,12 +37,14 @@ struct task {
     struct rank rank;
     struct surroundings surroundings;
     struct mlb_channel *channel;     /* NULL: none */
+    struct member member;
     int signals, log, channel_fd;    /* -1: none */
+    int group;                       /* of the kernel's counters; -1: none */
     pid_t pid;                       /* the program, and its group */
     enum ask asked;                  /* as far as it was passed on */
     double tick_at, look_at, terminate_at, kill_at;
     double started;
-    struct usage usage;
+    struct rusage usage;
     int status;                      /* as from waitpid */
 };
 
@@ -105,15 +110,18 @@ static void on_signal(struct task *t, int signum)
     }
 }
 
+/* Draining and looking are the leader's, while there is one. */
 static void on_time(struct task *t)
 {
     double now = clock_now();
+    bool served = member_is_served(&t->member);
 
-    if (now >= t->tick_at) {
+    pass_on(t, t->member.ask);
+    if (!served && now >= t->tick_at) {
         t->tick_at = now + TICK;
         drain(t);
     }
-    if (now >= t->look_at) {
+    if (!served && now >= t->look_at) {
         t->look_at = now + ask_period(t->settings.tasks,
                                       t->settings.kill_wait);
         pass_on(t, ask_read(t->run_dir, t->surroundings.attempt));
@@ -152,6 +160,36 @@ static int prepare(struct task *t, struct mlb_error *err)
     return 0;
 }
 
+/* Counted from its first instruction on: the program is held until it is,
+ * which does not depend on whoever samples. */
+static void count(struct task *t, pid_t pid)
+{
+    struct metric_status why;
+
+    if (t->settings.sample_every == 0)
+        return;
+    t->group = counters_task_open(pid, &why);
+    t->member.pid = pid;
+    t->member.group = t->group;
+    t->member.channel = t->channel_fd;
+    t->member.options = (struct sampler_options){
+        .run_dir = t->run_dir,
+        .writer = t->writer,
+        .settings = &t->settings,
+        .attempt = t->surroundings.attempt,
+        .rank = t->rank.rank,
+        .tasks = strcmp(t->settings.scheduler, "local") == 0
+                     ? t->settings.tasks
+                     : t->rank.local_size,
+    };
+    t->member.place = (struct leader_place){
+        .token = t->settings.token,
+        .node = settings_node(),
+        .attempt = t->surroundings.attempt,
+    };
+    member_begin(&t->member);
+}
+
 static int start(struct task *t, struct mlb_error *err)
 {
     struct mlb_strings environment = MLB_STRINGS_INIT;
@@ -161,34 +199,48 @@ static int start(struct task *t, struct mlb_error *err)
         .output = t->log,
         .death_signal = SIGKILL,
     };
+    struct spawn_held held;
     int rc = -1;
 
     t->surroundings.channel = t->channel_fd;
     if (surroundings_environment(&t->surroundings, &environment, err) == 0) {
         reap_adopt();
-        t->pid = spawn_start(&call, err);
-        rc = t->pid < 0 ? -1 : 0;
+        if (spawn_hold(&call, &held, err) == 0) {
+            count(t, held.pid);
+            t->pid = spawn_release(&call, &held, err);
+            rc = t->pid < 0 ? -1 : 0;
+        }
     }
     strings_clear(&environment);
     return rc;
 }
 
-/* What the program told, for the end event; nothing if it never did. */
-static void add_progress(const struct task *t, json_t *fields)
+/* The last word: whatever the sampler does, by now or ever. */
+static int tell_end(struct task *t, double seconds)
 {
-    uint64_t step, samples, dropped;
+    int code = process_exit_code(t->status);
+    struct totals *sampled = xcalloc(1, sizeof(*sampled));
+    bool have = member_goodbye(&t->member, sampled);
+    const struct task_end end = {
+        .channel = t->channel,
+        .group = t->group,
+        .counted = t->settings.sample_every > 0,
+        .mpi_asked = t->settings.mpi_stats > 0,
+        .usage = &t->usage,
+        .sampled = have ? sampled : NULL,
+    };
 
-    if (!t->channel)
-        return;
-    bool told = channel_progress(t->channel, &step, &samples, &dropped);
-    if (told) {
-        json_object_set_new(fields, "step", json_integer((json_int_t)step));
-        json_object_set_new(fields, "samples",
-                            json_integer((json_int_t)samples));
-    }
-    if (dropped > 0)
-        json_object_set_new(fields, "dropped",
-                            json_integer((json_int_t)dropped));
+    drain(t);
+    json_t *fields = json_pack(
+        "{s:i, s:i, s:f, s:f, s:f, s:I}", "exit", code, "signal",
+        WIFSIGNALED(t->status) ? WTERMSIG(t->status) : 0, "seconds", seconds,
+        "user_seconds", reap_seconds(t->usage.ru_utime), "system_seconds",
+        reap_seconds(t->usage.ru_stime), "max_rss",
+        (json_int_t)t->usage.ru_maxrss * 1024);
+    task_end_add(&end, fields);
+    note(t, "task-end", fields);
+    free(sampled);
+    return code;
 }
 
 static int watch(struct task *t)
@@ -197,23 +249,18 @@ static int watch(struct task *t)
     t->tick_at = t->look_at = clock_now() + TICK;
     note(t, "task-start", json_pack("{s:i}", "pid", (int)t->pid));
     while (!reap_ended(t->pid, &t->status, &t->usage)) {
-        double until = fmin(fmin(t->tick_at, t->look_at),
-                            fmin(t->terminate_at, t->kill_at));
-        on_signal(t, signals_wait(t->signals, until));
+        double until = fmin(fmin(t->terminate_at, t->kill_at),
+                            member_deadline(&t->member));
+        if (!member_is_served(&t->member))
+            until = fmin(until, fmin(t->tick_at, t->look_at));
+        on_signal(t, signals_wait_or(t->signals, member_fd(&t->member),
+                                     until));
+        member_serve(&t->member);
         on_time(t);
     }
     double seconds = clock_now() - t->started;
     reap_rest(t->signals, &t->usage);
-    drain(t);
-    int code = process_exit_code(t->status);
-    json_t *fields = json_pack(
-        "{s:i, s:i, s:f, s:f, s:f, s:I}", "exit", code, "signal",
-        WIFSIGNALED(t->status) ? WTERMSIG(t->status) : 0, "seconds", seconds,
-        "user_seconds", t->usage.user, "system_seconds", t->usage.system,
-        "max_rss", (json_int_t)t->usage.max_rss);
-    add_progress(t, fields);
-    note(t, "task-end", fields);
-    return code;
+    return tell_end(t, seconds);
 }
 
 /* It could not be run: said where anybody might look for the reason. */
@@ -265,6 +312,8 @@ int task_main(int argc, char **argv)
         .signals = -1,
         .log = -1,
         .channel_fd = -1,
+        .group = -1,
+        .member = MEMBER_INIT,
         .started = clock_now(),
     };
 
@@ -275,7 +324,10 @@ int task_main(int argc, char **argv)
     t.run_dir = files_absolute(argv[1]);
     t.writer = xasprintf("node-%s", settings_node());
     int rc = run(&t, &err);
+    if (!member_end(&t.member))
+        _exit(rc);
     channel_close(t.channel);
+    counters_task_close(t.group);
     for (int i = 0; i < 3; i++) {
         int fd = i == 0 ? t.signals : i == 1 ? t.log : t.channel_fd;
         if (fd >= 0)
