@@ -134,12 +134,17 @@ void totals_clear(struct totals *totals)
     }
 }
 
+static bool has_totals(const struct message *message)
+{
+    return message->kind == MESSAGE_WELCOME ||
+           message->kind == MESSAGE_TOTALS;
+}
+
 int message_send(int fd, struct message *message)
 {
     struct iovec part = {
         .iov_base = message,
-        .iov_len = message->kind == MESSAGE_TOTALS ? sizeof(*message)
-                                                   : SHORT,
+        .iov_len = has_totals(message) ? sizeof(*message) : SHORT,
     };
     union {
         struct cmsghdr head;
@@ -203,13 +208,12 @@ static bool is_sane(const struct totals *totals)
 /* Does what came fit what it says that it is? */
 static bool is_whole(const struct message *message, ssize_t n, int count)
 {
-    bool totals = message->kind == MESSAGE_TOTALS;
     int expected = 0;
 
     if (n < (ssize_t)SHORT || message->version != VERSION ||
-        n != (ssize_t)(totals ? sizeof(*message) : SHORT))
+        n != (ssize_t)(has_totals(message) ? sizeof(*message) : SHORT))
         return false;
-    if (totals && !is_sane(&message->totals))
+    if (has_totals(message) && !is_sane(&message->totals))
         return false;
     if (message->kind == MESSAGE_HELLO)
         expected = (message->group >= 0) + (message->channel >= 0);

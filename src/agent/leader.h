@@ -62,7 +62,7 @@ struct message {
     int32_t late;            /* HELLO: it runs already */
     int32_t group, channel;  /* HELLO: descriptors, -1: none */
     int32_t ask;             /* WELCOME, ASK */
-    struct totals totals;    /* TOTALS; else not sent */
+    struct totals totals;    /* WELCOME (what can be counted), TOTALS */
 };
 
 /* Send without waiting. -1 with errno: the other end is gone or its buffer

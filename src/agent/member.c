@@ -60,13 +60,14 @@ static bool take(struct member *m, bool *welcome, bool *totals)
     int n;
 
     while ((n = message_take(m->fd, got)) > 0) {
+        if (got->kind == MESSAGE_WELCOME || got->kind == MESSAGE_TOTALS)
+            add_totals(m, &got->totals);
         if (got->kind == MESSAGE_WELCOME)
             *welcome = true;
         if (got->kind == MESSAGE_WELCOME || got->kind == MESSAGE_ASK) {
             if (got->ask > (int)m->ask && got->ask <= ASK_STOP)
                 m->ask = (enum ask)got->ask;
         } else if (got->kind == MESSAGE_TOTALS) {
-            add_totals(m, &got->totals);
             *totals = true;
         }
     }
@@ -223,6 +224,12 @@ static void mark_missed(struct member *m)
 {
     double now = clock_now(), missed = now - m->counted;
 
+    for (int i = 0; i < METRIC_COUNT; i++)
+        if (m->totals.values[i] == METRIC_MISSING &&
+            m->totals.status[i].state != METRIC_UNAVAILABLE)
+            metric_status_set(&m->totals.status[i], METRIC_UNAVAILABLE,
+                              METRIC_LOST, m->totals.status[i].source,
+                              "the sampler ended with what it had read");
     for (int i = METRIC_CYCLES; i <= METRIC_BRANCH_MISSES; i++) {
         struct metric_status *status = &m->totals.status[i];
         if (m->totals.values[i] == METRIC_MISSING ||

@@ -48,7 +48,10 @@ static void listen_until(struct sampler *s, double until)
     double left = until - clock_now();
 
     fds[0] = (struct pollfd){ .fd = s->wake, .events = POLLIN };
-    fds[1] = (struct pollfd){ .fd = s->listener, .events = POLLIN };
+    fds[1] = (struct pollfd){
+        .fd = clock_now() < s->deaf_until ? -1 : s->listener,
+        .events = POLLIN,
+    };
     for (size_t i = 0; i < count; i++)
         fds[i + 2] = (struct pollfd){ .fd = s->clients[i].fd,
                                       .events = POLLIN };
@@ -122,8 +125,6 @@ static void finish(struct sampler *s)
     journal_close(s->journal);
     if (s->node)
         counters_remove(s->counters, s->node);
-    for (size_t i = 0; i < s->gpu_count; i++)
-        counters_remove(s->counters, s->gpus[i].entity);
     counters_destroy(s->counters);
 }
 
@@ -132,7 +133,6 @@ static void *run(void *argument)
     struct sampler *s = argument;
     const struct counters_options options = {
         .hardware = s->hardware,
-        .gpus = !s->alone,
         .papi_module = s->papi_module,
     };
 
@@ -159,7 +159,14 @@ static struct sampler *create(const struct sampler_options *options)
     s->hardware = settings->hardware_every > 0;
     s->mpi_asked = settings->mpi_stats > 0;
     s->alone = options->alone;
+    /* The GPUs that the local scheduler lent are told to programs rank by
+     * rank; this process looks at all of them. No other thread is here yet
+     * that reads the environment. */
+    if (getenv("MLB_LOCAL_GPUS") && *getenv("MLB_LOCAL_GPUS"))
+        setenv("CUDA_VISIBLE_DEVICES", getenv("MLB_LOCAL_GPUS"), 1);
     s->gpus_expected = settings->gpus_per_task * options->tasks;
+    s->gpus_asked = s->gpus_expected > 0 || getenv("CUDA_VISIBLE_DEVICES") ||
+                    getenv("SLURM_JOB_GPUS") || getenv("SLURM_STEP_GPUS");
     s->node_index = -1;
     s->listener = -1;
     s->wake = -1;
@@ -231,8 +238,9 @@ bool sampler_stop(struct sampler *sampler)
     until.tv_nsec %= 1000000000;
     if (sampler->stood < 2 &&
         pthread_timedjoin_np(sampler->thread, NULL, &until) == 0) {
+        bool ended = !sampler->gpus_hang;
         destroy(sampler);
-        return true;
+        return ended;
     }
     let_go(sampler);
     pthread_detach(sampler->thread);

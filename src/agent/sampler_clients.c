@@ -19,6 +19,7 @@
 
 #define SILENCE 5.0                  /* seconds until a hello must be here */
 #define CLIENTS_MAX 8192
+#define DEAF 1.0                     /* seconds without accepting */
 
 void clients_add(struct sampler *s, int fd)
 {
@@ -50,6 +51,9 @@ void clients_accept(struct sampler *s)
     while ((fd = accept4(s->listener, NULL, NULL,
                          SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
         clients_add(s, fd);
+    /* Without a descriptor left it would be tried again at once. */
+    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+        s->deaf_until = clock_now() + DEAF;
 }
 
 static void drain(const struct sampler *s, const struct client *c)
@@ -81,13 +85,40 @@ static void forget(struct sampler *s, size_t at)
         close(c.group);
 }
 
+/* What is known of a task that has ended, or whose leader will. A value from
+ * before its end is whole but for that moment. */
+static int tell(const struct sampler *s, const struct client *c,
+                enum message_kind kind)
+{
+    struct message *m = xcalloc(1, sizeof(*m));
+    int64_t now = sampler_clock(CLOCK_MONOTONIC);
+
+    m->kind = (int32_t)kind;
+    m->ask = (int32_t)s->ask;
+    for (int i = 0; i < METRIC_COUNT; i++) {
+        struct metric_status *status = &m->totals.status[i];
+        int64_t missed = now - c->seen[i], all = now - c->begun;
+        m->totals.values[i] = c->last[i];
+        *status = *counters_status(c->entity, (enum metric_id)i);
+        if (c->last[i] == METRIC_MISSING || status->state > METRIC_OK ||
+            missed <= all / 100)
+            continue;
+        status->state = METRIC_PARTIAL;
+        status->cause = METRIC_LOST;
+        status->coverage = (int)(100 - 100 * missed / all);
+        snprintf(status->reason, sizeof(status->reason),
+                 "last seen %.1f s before the end", (double)missed / 1e9);
+    }
+    int rc = message_send(c->fd, m);
+    free(m);
+    return rc;
+}
+
 /* The pid of another name space would be another process: the program must
  * be a child of who speaks. */
 static bool hello(struct sampler *s, struct client *c,
                   const struct message *m)
 {
-    struct message answer = { .kind = MESSAGE_WELCOME, .ask = s->ask };
-
     if (c->entity || m->pid <= 1 || reap_parent(m->pid) != c->peer) {
         if (m->group >= 0)
             close(m->group);
@@ -108,33 +139,7 @@ static bool hello(struct sampler *s, struct client *c,
     for (int i = 0; i < METRIC_COUNT; i++)
         c->last[i] = METRIC_MISSING;
     c->told = s->ask;
-    return message_send(c->fd, &answer) == 0;
-}
-
-/* What is known of a task that has ended, or whose leader will. A value from
- * before its end is whole but for that moment. */
-static void tell_totals(const struct client *c)
-{
-    struct message *m = xcalloc(1, sizeof(*m));
-    int64_t now = sampler_clock(CLOCK_MONOTONIC);
-
-    m->kind = MESSAGE_TOTALS;
-    for (int i = 0; i < METRIC_COUNT; i++) {
-        struct metric_status *status = &m->totals.status[i];
-        int64_t missed = now - c->seen[i], all = now - c->begun;
-        m->totals.values[i] = c->last[i];
-        *status = *counters_status(c->entity, (enum metric_id)i);
-        if (c->last[i] == METRIC_MISSING || status->state > METRIC_OK ||
-            missed <= all / 100)
-            continue;
-        status->state = METRIC_PARTIAL;
-        status->cause = METRIC_LOST;
-        status->coverage = (int)(100 - 100 * missed / all);
-        snprintf(status->reason, sizeof(status->reason),
-                 "last seen %.1f s before the end", (double)missed / 1e9);
-    }
-    message_send(c->fd, m);
-    free(m);
+    return tell(s, c, MESSAGE_WELCOME) == 0;
 }
 
 /* Its program has ended: what can still be read of it. */
@@ -156,7 +161,7 @@ void clients_hear(struct sampler *s, size_t at)
     } else if (got > 0) {
         if (c->entity && m->kind == MESSAGE_GOODBYE) {
             end(s, c);
-            tell_totals(c);
+            tell(s, c, MESSAGE_TOTALS);
         }
         forget(s, at);
         got = 0;
@@ -205,7 +210,7 @@ void clients_end(struct sampler *s)
         struct client *c = &s->clients[s->count - 1];
         if (c->entity) {
             tick_client(s, c, true);
-            tell_totals(c);
+            tell(s, c, MESSAGE_TOTALS);
         }
         forget(s, s->count - 1);
     }

@@ -15,8 +15,7 @@
 #include "agent/leader.h"
 #include "agent/pace.h"
 #include "agent/sampler.h"
-
-#define SAMPLER_GPUS_MAX 64
+#include "agent/sampler_gpus.h"
 
 /* A task's agent. */
 struct client {
@@ -33,15 +32,10 @@ struct client {
     int64_t begun, seen[METRIC_COUNT];       /* ns: hello; of last */
 };
 
-struct sampler_gpu {
-    struct counters_entity *entity;
-    int index;
-};
-
 struct sampler {
     char *run_dir, *writer, *papi_module;
     long attempt, rank, nodes, kill_wait, gpus_expected;
-    bool hardware, alone, mpi_asked;
+    bool hardware, alone, mpi_asked, gpus_asked;
     pthread_t thread;
     int wake;                        /* an eventfd: stop */
     atomic_bool stopping;
@@ -58,13 +52,14 @@ struct sampler {
     struct counters *counters;
     struct counters_entity *node;
     int node_index;
-    struct sampler_gpu gpus[SAMPLER_GPUS_MAX];
-    size_t gpu_count;
-    bool gpus_found;
+    struct gpus *gpus;               /* NULL: none are looked for */
+    int gpu_index[GPUS_MAX];         /* in the journal */
+    size_t gpu_count;                /* of these that are known */
+    bool gpus_hang;
     struct journal *journal;
     bool journal_failed;             /* said so */
     struct pace pace;
-    double look_at, serve_at;
+    double look_at, serve_at, deaf_until;
     enum ask ask;
 };
 
@@ -83,6 +78,6 @@ void clients_end(struct sampler *s);         /* send totals, forget all */
 /* ---- sampler_tick.c ---- */
 void tick_client(struct sampler *s, struct client *c, bool hardware);
 void tick_all(struct sampler *s);
-void tick_last(struct sampler *s);
+void tick_last(struct sampler *s);           /* and the end of GPUs */
 
 #endif

@@ -3,7 +3,10 @@
 #include "config.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
+
+#include "base/text.h"
 
 #include "agent/agent.h"
 #include "agent/metrics.h"
@@ -105,44 +108,52 @@ static void tick_node(struct sampler *s)
     put(s, s->node_index, METRIC_NODE, values, all);
 }
 
-static void find_gpus(struct sampler *s)
+static void put_gpu(struct sampler *s, const struct gpu *gpu, size_t number)
 {
-    struct counters_entity *found[SAMPLER_GPUS_MAX];
-
-    s->gpus_found = true;
-    s->gpu_count = counters_add_gpus(s->counters, s->gpus_expected, found,
-                                     SAMPLER_GPUS_MAX);
-    for (size_t i = 0; i < s->gpu_count; i++)
-        s->gpus[i] = (struct sampler_gpu){ found[i], -1 };
-}
-
-static void tick_gpu(struct sampler *s, struct sampler_gpu *gpu, long number)
-{
-    int64_t values[METRIC_COUNT];
     const struct metric_status *all[METRIC_COUNT];
 
-    if (gpu->index < 0) {
+    if (number == s->gpu_count) {
         struct journal_entity about = {
             .scope = METRIC_GPU,
             .rank = -1,
-            .pid = number,
-            .capacity = counters_capacity(gpu->entity),
+            .pid = (long)number,
+            .capacity = gpu->capacity,
         };
-        const char *uuid = counters_uuid(gpu->entity);
-        if (*uuid)
-            snprintf(about.name, sizeof(about.name), "%s", uuid);
-        else
-            snprintf(about.name, sizeof(about.name), "gpu%ld", number);
-        snprintf(about.product, sizeof(about.product), "%s",
-                 counters_product(gpu->entity));
-        gpu->index = journal_add(s->journal, &about);
+        snprintf(about.name, sizeof(about.name), "%s", gpu->name);
+        snprintf(about.product, sizeof(about.product), "%s", gpu->product);
+        s->gpu_index[s->gpu_count++] = journal_add(s->journal, &about);
     }
     for (int i = 0; i < METRIC_COUNT; i++)
-        values[i] = METRIC_MISSING;
-    counters_read(s->counters, gpu->entity, false, values);
-    for (int i = 0; i < METRIC_COUNT; i++)
-        all[i] = counters_status(gpu->entity, (enum metric_id)i);
-    put(s, gpu->index, METRIC_GPU, values, all);
+        all[i] = &gpu->status[i];
+    put(s, s->gpu_index[number], METRIC_GPU, gpu->values, all);
+}
+
+/* Their library's start is none of the tasks' that wait to be welcomed. */
+static void tick_gpus(struct sampler *s)
+{
+    const struct gpu *all;
+
+    if (!s->gpus_asked)
+        return;
+    if (!s->gpus)
+        s->gpus = gpus_start(s->gpus_expected);
+    size_t count = s->gpus ? gpus_read(s->gpus, &all) : 0;
+    for (size_t i = 0; i < count; i++)
+        put_gpu(s, &all[i], i);
+}
+
+/* The job has some, but nothing was ever heard of them. */
+static void end_gpus(struct sampler *s)
+{
+    struct gpu *one = xcalloc(1, sizeof(*one));
+    size_t count = s->gpus && s->journal ? gpus_silent(s->gpus, one) : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        snprintf(one->name, sizeof(one->name), "gpu%zu", i);
+        put_gpu(s, one, i);
+    }
+    free(one);
+    s->gpus_hang = !gpus_stop(s->gpus);
 }
 
 static void sample_rest(struct sampler *s)
@@ -150,10 +161,7 @@ static void sample_rest(struct sampler *s)
     if (s->alone || !open_journal(s))
         return;
     tick_node(s);
-    if (!s->gpus_found)
-        find_gpus(s);
-    for (size_t i = 0; i < s->gpu_count; i++)
-        tick_gpu(s, &s->gpus[i], (long)i);
+    tick_gpus(s);
 }
 
 static void end_tick(struct sampler *s, int64_t now, int64_t real)
@@ -200,6 +208,7 @@ void tick_all(struct sampler *s)
 void tick_last(struct sampler *s)
 {
     sample_rest(s);
+    end_gpus(s);
     if (s->journal)
         journal_note(s->journal, "leader", "this leader's task has ended");
     end_tick(s, sampler_clock(CLOCK_MONOTONIC),
