@@ -36,18 +36,22 @@ static void find_totals(const struct task_end *end, struct totals *totals)
     bool have_io = end->counted && counters_io_inherited(&io) == 0;
 
     totals_clear(totals);
-    if (!end->counted)
-        for (int i = 0; i < METRIC_COUNT; i++)
-            metric_status_set(&totals->status[i], METRIC_UNAVAILABLE,
-                              METRIC_NOT_ASKED, "agent",
-                              "counters are switched off");
     counters_task_totals(end->group, end->usage, have_io ? &io : NULL,
                          totals->values, totals->status);
-    for (int i = 0; end->sampled && i < METRIC_COUNT; i++) {
-        if (totals->status[i].state != METRIC_UNAVAILABLE)
+    for (int i = 0; i < METRIC_COUNT; i++) {
+        struct metric_status *status = &totals->status[i];
+        if (status->state != METRIC_UNAVAILABLE)
             continue;
-        totals->values[i] = end->sampled->values[i];
-        totals->status[i] = end->sampled->status[i];
+        if (end->sampled) {
+            totals->values[i] = end->sampled->values[i];
+            *status = end->sampled->status[i];
+        } else if (!end->counted) {
+            metric_status_set(status, METRIC_UNAVAILABLE, METRIC_NOT_ASKED,
+                              "agent", "counters are switched off");
+        } else if (i >= METRIC_CYCLES && i <= METRIC_BRANCH_MISSES) {
+            metric_status_set(status, METRIC_UNAVAILABLE, METRIC_LOST,
+                              "agent", "nobody sampled this task");
+        }
     }
     metrics_told(end->channel, end->mpi_asked, totals->values,
                  totals->status);
