@@ -20,7 +20,7 @@
 #include "counters/threads.h"
 
 /* Of a program that already runs: so many threads, each with all sets. */
-#define LATE_MAX 64
+#define LATE_MAX 256
 #define COVERED_ENOUGH 95            /* percent: as good as all */
 #define COVERED_TOO_LITTLE 10
 /* CPU time, ns, in which no program is without a single cycle. */
@@ -304,10 +304,14 @@ static int add_targets(struct papi_task *task, pid_t pid,
     size_t found = task->late ? threads_list(pid, tids, LATE_MAX) : 1;
     int rc = -1;
 
+    if (found > LATE_MAX) {
+        metric_status_set(why, METRIC_UNAVAILABLE, METRIC_LATE, "papi",
+                          "the program already had too many threads to "
+                          "begin to count them all");
+        return -1;
+    }
     if (found == 0)
-        found = 1;
-    else if (found > LATE_MAX)
-        found = LATE_MAX;
+        found = 1;                   /* attaching says why it has gone */
     task->targets = xcalloc(found, sizeof(*task->targets));
     for (size_t i = 0; i < found; i++)
         if (add_target(task, tids[i], why) == 0)
