@@ -137,19 +137,26 @@ char *card_rank_name(const struct card_input *in, size_t task)
                      in->record->nodes[t->node].name);
 }
 
+struct metric_status card_memory_status(const struct card_input *in,
+                                        const struct card_tally *tally)
+{
+    struct metric_status status = in->record->status[METRIC_RSS];
+
+    /* That it was not sampled does not say what stands for it. */
+    if (tally->have > 0 && tally->state == METRIC_ESTIMATED)
+        metric_status_set(&status, METRIC_ESTIMATED, METRIC_NOT_ASKED,
+                          "wait4", "not sampled: of the largest process "
+                          "alone");
+    return status;
+}
+
 static struct card_value memory_value(const struct card_input *in,
                                       const struct card_tally *tally)
 {
+    const struct metric_status status = card_memory_status(in, tally);
     struct card_value value =
-        card_tally_value(tally, tally->sum, "ranks",
-                         &in->record->status[METRIC_RSS]);
+        card_tally_value(tally, tally->sum, "ranks", &status);
 
-    if (card_has(&value) && tally->state == METRIC_ESTIMATED &&
-        !in->record->status[METRIC_RSS].reason[0]) {
-        free(value.reason);
-        value.reason = xstrdup("nothing was sampled: the largest process of "
-                               "each rank");
-    }
     if (tally->have > 1)
         card_worsen(&value, METRIC_ESTIMATED, METRIC_FINE,
                     "the ranks' peaks added, which need not have come at "

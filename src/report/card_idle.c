@@ -95,7 +95,7 @@ static struct card_value longest(const struct card_input *in,
         return card_missing(METRIC_NOT_TOLD, "no rank has begun");
     long attempt = in->last->attempt->number;
     if (record_total_curve(in->record, attempt, METRIC_CPU_TIME, &cpu,
-                           &err) < 0)
+                           &err) < 0 && err.code != MLB_ERR_NOT_FOUND)
         return card_missing(METRIC_DAMAGED, "%s", err.text);
     if (cpu.count < 2) {
         v = card_missing(status->state == METRIC_OK ? METRIC_NOT_ASKED

@@ -16,6 +16,14 @@ static double number_of(const struct mlb_fields *plan, const char *name)
     return value > 0 ? (double)value : NAN;
 }
 
+/* Small enough that products of two are numbers; -1: not told. */
+static long count_of(const struct mlb_fields *plan, const char *name)
+{
+    long value = fields_get_long(plan, name, -1);
+
+    return value >= 0 && value <= INT32_MAX ? value : -1;
+}
+
 /* The agent's task as launch line is one process, whatever was asked. */
 static bool is_single(const struct mlb_fields *plan)
 {
@@ -173,10 +181,10 @@ int card_input_read(struct card_input *in, const struct record *record,
     if (fields_parse(&in->plan, record->plan.data, record->plan.length,
                      err) < 0)
         return mlb_error_prefix(err, "the plan of %s", record->run_dir);
-    in->nodes = fields_get_long(&in->plan, "nodes", -1);
-    in->tasks = fields_get_long(&in->plan, "tasks", -1);
-    in->cpus_per_task = fields_get_long(&in->plan, "cpus_per_task", -1);
-    in->gpus_per_task = fields_get_long(&in->plan, "gpus_per_task", -1);
+    in->nodes = count_of(&in->plan, "nodes");
+    in->tasks = count_of(&in->plan, "tasks");
+    in->cpus_per_task = count_of(&in->plan, "cpus_per_task");
+    in->gpus_per_task = count_of(&in->plan, "gpus_per_task");
     in->memory_per_node = number_of(&in->plan, "memory_per_node");
     in->walltime = number_of(&in->plan, "walltime");
     in->peak_flops = number_of(&in->plan, "peak_gflops") * 1e9;

@@ -19,6 +19,14 @@ static bool lacks(const struct card_input *in, enum metric_id metric)
 {
     const struct record *record = in->record;
 
+    /* What wait4 said stands when nobody sampled. */
+    if (metric == METRIC_CPU_TIME && record->task_count > 0) {
+        struct card_tally tally;
+        struct card_value time = card_task_sum(in, metric, NULL, &tally);
+        bool whole = time.state == METRIC_OK;
+        card_value_clear(&time);
+        return !whole;
+    }
     return record->status[metric].state != METRIC_OK ||
            record->have[metric] < record->of[metric];
 }

@@ -110,6 +110,9 @@ double card_steps_done(const struct card_input *in, size_t task,
                        enum metric_state *state);
 /* "rank 3 on n2": caller frees. */
 char *card_rank_name(const struct card_input *in, size_t task);
+/* Why memory in the tally is as it is. */
+struct metric_status card_memory_status(const struct card_input *in,
+                                        const struct card_tally *tally);
 /* Memory of a node: what its tasks had. */
 struct card_value card_node_memory(const struct card_input *in, size_t node);
 /* The highest of all nodes. */

@@ -89,8 +89,12 @@ static void tally(const struct card_input *in, rank_number *number,
 static struct card_value of_tally(const struct card_input *in, size_t which,
                                   const struct card_tally *t, double number)
 {
-    return card_tally_value(t, number, "ranks",
-                            &in->record->status[measures[which].metric]);
+    const struct metric_status status =
+        measures[which].metric == METRIC_RSS
+            ? card_memory_status(in, t)
+            : in->record->status[measures[which].metric];
+
+    return card_tally_value(t, number, "ranks", &status);
 }
 
 static void add_row(const struct card_input *in, struct card *card,
@@ -98,7 +102,8 @@ static void add_row(const struct card_input *in, struct card *card,
 {
     struct card_section *section = &card->sections[card->section_count - 1];
     double mean = t->sum / (double)t->have;
-    double imbalance = t->highest > 0 ? (t->highest - mean) / t->highest : 0;
+    double imbalance = t->highest > t->lowest && t->highest > 0
+                           ? (t->highest - mean) / t->highest : 0;
     struct card_row *row =
         card_row_add(section, measures[which].key, measures[which].label,
                      "1", of_tally(in, which, t, imbalance));

@@ -133,6 +133,24 @@ static void test_memory(void **state)
     done(r);
 }
 
+/* What wait4 said stands where nobody sampled, and says what it is. */
+static void test_not_sampled(void **state)
+{
+    struct record *r = fixture_record(1, 1, 1, 0);
+
+    (void)state;
+    r->tasks[0].user_seconds = 20;
+    r->tasks[0].system_seconds = 5;
+    r->tasks[0].max_rss = GiB;
+    compute(r);
+    assert_is("cpu_time", 25, METRIC_OK);
+    assert_is("memory", 1.0 * GiB, METRIC_ESTIMATED);
+    assert_non_null(strstr(value("memory")->reason, "largest process"));
+    assert_int_equal(card.missing_count, 1);
+    assert_int_equal(strncmp(card.missing[0].what, "rss, ", 5), 0);
+    done(r);
+}
+
 static void test_gpus_unused(void **state)
 {
     struct record *r = fixture_record(1, 4, 1, 1);
@@ -410,6 +428,15 @@ static void test_hostile(void **state)
     compute(r);
     assert_lacks("wall_time", "no attempt has begun");
     card_clear(&card);
+    static const char huge[] = "nodes=9223372036854775807\0"
+                               "tasks=9223372036854775807\0"
+                               "gpus_per_task=9223372036854775807";
+    text_clear(&r->plan);
+    text_addn(&r->plan, huge, sizeof(huge));
+    compute(r);
+    assert_lacks("cpu_efficiency", "no counters");
+    assert_true(isnan(card_find(&card, "cpu_cores")->asked));
+    card_clear(&card);
     text_add(&r->plan, "no equals sign");
     assert_int_equal(card_compute(r, &card, &err), -1);
     done(r);
@@ -422,6 +449,7 @@ int main(void)
         cmocka_unit_test(test_oversubscribed),
         cmocka_unit_test(test_coverage),
         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_not_sampled),
         cmocka_unit_test(test_gpus_unused),
         cmocka_unit_test(test_gpus_unmeasured),
         cmocka_unit_test(test_gpu_mean),
