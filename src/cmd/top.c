@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/process.h"
@@ -98,8 +99,7 @@ static void add_run(struct watch *w, struct mlb_run *run, bool named)
     w->view.runs = xrealloc(w->view.runs, (w->view.run_count + 1) *
                                               sizeof(*w->view.runs));
     w->view.runs[w->view.run_count++] = (struct top_run){
-        .run = *run, .named = named, .problems = MLB_STRINGS_INIT,
-        .heard = -1e9,
+        .run = *run, .named = named, .heard = -1e9,
     };
 }
 
@@ -150,14 +150,16 @@ static void poll_runs(void *context)
 
 static void tell_problems(const struct watch *w)
 {
-    for (size_t i = 0; i < w->view.run_count; i++) {
-        const struct top_run *run = &w->view.runs[i];
-        for (size_t k = 0; k < run->problems.count; k++) {
-            char *shown = text_printable(run->problems.items[k]);
-            fprintf(stderr, "mlbatch: %s\n", shown);
-            free(shown);
-        }
+    struct mlb_strings problems = MLB_STRINGS_INIT;
+
+    for (size_t i = 0; i < w->view.run_count; i++)
+        top_run_problems(&w->view.runs[i], &problems);
+    for (size_t i = 0; i < problems.count; i++) {
+        char *shown = text_printable(problems.items[i]);
+        fprintf(stderr, "mlbatch: %s\n", shown);
+        free(shown);
     }
+    strings_clear(&problems);
 }
 
 static void print_once(struct watch *w)
@@ -182,6 +184,17 @@ static void print_once(struct watch *w)
     tell_problems(w);
 }
 
+/* Each journal of each run is a file that stays open. */
+static void raise_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct argp argp = {
@@ -196,6 +209,7 @@ int main(int argc, char **argv)
     int code = 0;
 
     process_begin();
+    raise_limit();
     argp_err_exit_status = MLB_ERR_USAGE;
     argv[0] = name;
     argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &w);

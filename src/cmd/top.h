@@ -81,7 +81,6 @@ struct top_run {
     size_t journal_count;
     struct top_log *logs;
     size_t log_count;
-    struct mlb_strings problems;
 };
 
 double top_now(void);        /* monotonic, seconds */
@@ -90,6 +89,8 @@ void top_run_clear(struct top_run *run);
  * file cannot hold up the others. True: there may be more already. */
 bool top_run_poll(struct top_run *run);
 bool top_run_is_open(const struct top_run *run);
+/* What of its journals could not be read, in words, added to out. */
+void top_run_problems(const struct top_run *run, struct mlb_strings *out);
 struct top_task *top_run_task(struct top_run *run, long rank);
 struct top_node *top_run_node(struct top_run *run, const char *name);
 /* Another attempt has begun: what is of the one before goes. */

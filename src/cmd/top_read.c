@@ -20,7 +20,8 @@
 /* A journal, and what its entities are. */
 struct top_journal {
     char *name;
-    struct journal_reader *reader;       /* NULL: not to be read */
+    struct journal_reader *reader;       /* NULL: it cannot be read yet */
+    struct mlb_error problem;
     struct entity {
         enum metric_scope scope;
         long at;                         /* rank, or the GPU's index */
@@ -111,7 +112,6 @@ void top_run_clear(struct top_run *run)
     }
     free(run->journals);
     top_logs_clear(run);
-    strings_clear(&run->problems);
     run_clear(&run->run);
 }
 
@@ -272,30 +272,53 @@ static bool poll_journal(struct top_run *run, struct top_journal *journal)
     return items == ITEMS;
 }
 
+static struct top_journal *find_journal(struct top_run *run,
+                                        const char *name)
+{
+    for (size_t i = 0; i < run->journal_count; i++)
+        if (strcmp(run->journals[i].name, name) == 0)
+            return &run->journals[i];
+    return NULL;
+}
+
+/* One that has only begun may not have its head yet: it is tried again. */
 static void add_journal(struct top_run *run, const char *dir,
                         const char *name)
 {
-    struct mlb_error err = { 0 };
     struct stat st;
     size_t n = strlen(name), m = strlen(SUFFIX);
 
     if (n <= m || strcmp(name + n - m, SUFFIX) != 0)
         return;
-    for (size_t i = 0; i < run->journal_count; i++)
-        if (strcmp(run->journals[i].name, name) == 0)
-            return;
+    struct top_journal *j = find_journal(run, name);
+    if (j && j->reader)
+        return;
     char *path = xasprintf("%s/%s", dir, name);
-    /* A journal that has only begun may not have its head yet. */
     if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0) {
-        run->journals = xrealloc(run->journals, (run->journal_count + 1) *
-                                                    sizeof(*run->journals));
-        struct top_journal *j = &run->journals[run->journal_count++];
-        *j = (struct top_journal){ .name = xstrdup(name) };
-        j->reader = journal_open(path, &err);
-        if (!j->reader && !strings_have(&run->problems, err.text))
-            strings_push(&run->problems, err.text);
+        if (!j) {
+            run->journals = xrealloc(run->journals,
+                                     (run->journal_count + 1) *
+                                         sizeof(*run->journals));
+            j = &run->journals[run->journal_count++];
+            *j = (struct top_journal){ .name = xstrdup(name) };
+        }
+        j->reader = journal_open(path, &j->problem);
     }
     free(path);
+}
+
+void top_run_problems(const struct top_run *run, struct mlb_strings *out)
+{
+    for (size_t i = 0; i < run->journal_count; i++) {
+        const struct top_journal *j = &run->journals[i];
+        uint64_t damaged = j->reader ? journal_damaged(j->reader) : 0;
+        if (!j->reader)
+            strings_push(out, j->problem.text);
+        else if (damaged > 0)
+            strings_pushf(out, "%s/journal/%s: %ju damaged bytes were "
+                          "passed over", run->run.id, j->name,
+                          (uintmax_t)damaged);
+    }
 }
 
 bool top_run_poll(struct top_run *run)

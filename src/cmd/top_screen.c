@@ -112,6 +112,7 @@ static void draw_help(const struct state *s)
 static void draw_head(const struct state *s, const int widths[TOP_COLUMNS])
 {
     const struct top_view *view = s->screen->view;
+    struct mlb_strings problems = MLB_STRINGS_INIT;
     struct mlb_text t = MLB_TEXT_INIT;
     time_t now = time(NULL);
     char clock[16] = "";
@@ -124,6 +125,12 @@ static void draw_head(const struct state *s, const int widths[TOP_COLUMNS])
     if (view->hidden > 0)
         text_addf(&t, "  %zu run%s quiet for over an hour not shown",
                   view->hidden, view->hidden == 1 ? "" : "s");
+    for (size_t i = 0; i < view->run_count; i++)
+        top_run_problems(&view->runs[i], &problems);
+    if (problems.count > 0)
+        text_addf(&t, "  %zu damaged journal%s", problems.count,
+                  problems.count == 1 ? "" : "s");
+    strings_clear(&problems);
     if (s->filter[0] || s->typing)
         text_addf(&t, "  filter: %s%s", s->filter, s->typing ? "_" : "");
     put(s, 0, PLAIN, t.data);

@@ -173,7 +173,6 @@ static void begin(struct world *w)
     assert_non_null(mkdtemp(w->directory));
     w->run = (struct top_run){
         .run = { xstrdup("r.1"), xasprintf("%s/r.1", w->directory) },
-        .problems = MLB_STRINGS_INIT,
     };
     char *events = run_path(&w->run.run, "events");
     char *journals = run_path(&w->run.run, "journal");
@@ -348,7 +347,7 @@ static void test_damage(void **state)
         close(fd);
         other.run = (struct top_run){
             .run = { xstrdup("r.1"), xstrdup(w.run.run.path) },
-            .problems = MLB_STRINGS_INIT, .named = true,
+            .named = true,
         };
         make_view(&other, &view);
         for (size_t k = 0; k < view.row_count; k++) {
@@ -364,6 +363,39 @@ static void test_damage(void **state)
     text_clear(&whole);
     free(path);
     free(journals);
+    end(&w);
+}
+
+/* Not a journal at all is told, and one that becomes one is read. */
+static void test_problems(void **state)
+{
+    struct world w;
+    struct top_view view = { 0 };
+    struct mlb_strings problems = MLB_STRINGS_INIT;
+
+    (void)state;
+    begin(&w);
+    tick(&w, 1);
+    char *path = run_path(&w.run.run, "journal/1-n2-0.mbj");
+    assert_int_equal(files_append(path, "x", 1, NULL), 0);
+    make_view(&w, &view);
+    assert_int_equal(view.row_count, 2);
+    top_run_problems(&w.run, &problems);
+    assert_int_equal(problems.count, 1);
+    assert_non_null(strstr(problems.items[0], "1-n2-0.mbj"));
+    strings_clear(&problems);
+    remove(path);
+    struct journal *late = journal_create(w.run.run.path, 1, "n2", NULL);
+    const struct journal_entity task = { .scope = METRIC_TASK, .rank = 7 };
+    journal_add(late, &task);
+    assert_int_equal(journal_tick(late, SECOND, SECOND, NULL), 0);
+    make_view(&w, &view);
+    assert_int_equal(view.row_count, 3);
+    top_run_problems(&w.run, &problems);
+    assert_int_equal(problems.count, 0);
+    journal_close(late);
+    free(path);
+    top_view_clear(&view);
     end(&w);
 }
 
@@ -412,7 +444,7 @@ int main(void)
         cmocka_unit_test(test_losses),   cmocka_unit_test(test_node),
         cmocka_unit_test(test_follow),   cmocka_unit_test(test_attempts),
         cmocka_unit_test(test_silence),  cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_problems), cmocka_unit_test(test_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
