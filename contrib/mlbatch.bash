@@ -55,7 +55,8 @@ _mlbatch_keys=(name= command= launch= resources.nodes=
     'datasets[0].name=' 'datasets[0].version=' 'datasets[0].as='
     checkpoint.every= checkpoint.keep= checkpoint.keep_every=
     checkpoint.best= checkpoint.keep_best= checkpoint.layout=
-    checkpoint.warn= environment.
+    checkpoint.warn= counters.enabled= counters.every= counters.hardware=
+    counters.mpi= environment.
     'modules[0]=' 'slurm.options[0]=' 'files[0]=')
 
 # Offer a word, quoted, if it begins with what was typed. The part up to the

@@ -37,6 +37,26 @@ static void add_resources(struct mlb_text *t, const struct mlb_plan *plan)
         text_addf(t, "  constraint       %s\n", plan->constraint);
 }
 
+static void add_counters(struct mlb_text *t, const struct mlb_plan *plan)
+{
+    text_add(t, "  samples          ");
+    if (plan->sample_every > 0) {
+        text_add(t, "every ");
+        units_add_duration(t, (double)plan->sample_every);
+    } else {
+        text_add(t, "none");
+    }
+    text_add(t, "\n  of the hardware  ");
+    if (plan->hardware_every > 0) {
+        text_add(t, "every ");
+        units_add_duration(t, (double)plan->hardware_every);
+    } else {
+        text_add(t, "none");
+    }
+    text_addf(t, "\n  time in MPI      %s\n",
+              plan->mpi_stats ? "yes" : "no");
+}
+
 static void add_argv(struct mlb_text *t, const struct mlb_strings *argv)
 {
     text_add(t, " ");
@@ -70,6 +90,8 @@ void show_plan_text(const struct mlb_plan *plan)
     add_resources(&t, plan);
     for (size_t i = 0; i < plan->notes.count; i++)
         text_addf(&t, "  note: %s\n", plan->notes.items[i]);
+    text_add(&t, "\ncounters\n");
+    add_counters(&t, plan);
     text_add(&t, "\nlaunch line\n");
     add_argv(&t, &plan->launch);
     text_add(&t, "\ncommand of each rank\n");
@@ -137,6 +159,12 @@ void show_plan_json(const struct mlb_plan *plan)
     json_object_set_new(object, "partition", json_text(plan->partition));
     json_object_set_new(object, "account", json_text(plan->account));
     json_object_set_new(object, "constraint", json_text(plan->constraint));
+    json_object_set_new(object, "sample_every_seconds",
+                        json_integer(plan->sample_every));
+    json_object_set_new(object, "hardware_every_seconds",
+                        json_integer(plan->hardware_every));
+    json_object_set_new(object, "mpi_stats",
+                        json_boolean(plan->mpi_stats));
     json_object_set_new(object, "notes", strings_json(&plan->notes));
     json_object_set_new(object, "launch", strings_json(&plan->launch));
     json_object_set_new(object, "command", strings_json(&plan->command));

@@ -21,7 +21,8 @@ struct mlb_job *job_create(void)
         *lists[i] = (struct mlb_strings)MLB_STRINGS_INIT;
     for (const struct job_key *key = job_keys; key->path; key++) {
         void *place = job_key_place(key, job);
-        if (key->type == KEY_COUNT || key->type == KEY_DURATION)
+        if (key->type == KEY_COUNT || key->type == KEY_DURATION ||
+            key->type == KEY_INTERVAL || key->type == KEY_BOOL)
             *(long *)place = MLB_UNSET;
         else if (key->type == KEY_SIZE)
             *(long long *)place = MLB_UNSET;

@@ -69,7 +69,10 @@ struct mlb_job {
         struct mlb_strings ok, any, notok;
     } after;
     struct {
-        long every;              /* seconds */
+        long enabled;            /* 0 or 1, default 1 */
+        long every;              /* seconds, default 1 */
+        long hardware;           /* seconds, 0: never, default 10 */
+        long mpi;                /* 0 or 1, default 0 */
     } counters;
     struct mlb_strings slurm_options, pbs_options;
     struct mlb_strings files;    /* for the code snapshot without git */

@@ -150,7 +150,15 @@ static bool read_value(struct source *source, const struct job_key *key,
     case KEY_COUNT:
     case KEY_SIZE:
     case KEY_DURATION:
+    case KEY_INTERVAL:
         return read_number(source, key, setting, place);
+    case KEY_BOOL:
+        if (setting->type == CONFIG_TYPE_BOOL) {
+            *(long *)place = setting->value.ival != 0;
+            return true;
+        }
+        wrong_type(source, setting, key->path, "true or false");
+        return false;
     case KEY_STRINGS:
         if (!source_read_strings(source, key->path, setting, &list))
             return false;

@@ -23,8 +23,20 @@ int value_parse(enum job_type type, void *place, const char *text,
         return units_parse_long(text, 0, LONG_MAX, place, err);
     case KEY_SIZE:
         return units_parse_size(text, 1, place, err);
+    case KEY_INTERVAL:
+        if (strcmp(text, "never") == 0) {
+            *(long *)place = 0;
+            return 0;
+        }
+        return units_parse_duration(text, place, err);
     case KEY_DURATION:
         return units_parse_duration(text, place, err);
+    case KEY_BOOL:
+        if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
+            return mlb_error_set(err, MLB_ERR_BAD_INPUT,
+                                 "\"%s\" is neither true nor false", text);
+        *(long *)place = strcmp(text, "true") == 0;
+        return 0;
     default:
         return mlb_error_set(err, MLB_ERR_BAD_INPUT,
                              "cannot be given as one value");
@@ -36,7 +48,8 @@ static long long number_at(enum job_type type, const void *place)
 {
     if (type == KEY_SIZE)
         return *(const long long *)place;
-    if (type == KEY_COUNT || type == KEY_DURATION)
+    if (type == KEY_COUNT || type == KEY_DURATION || type == KEY_INTERVAL ||
+        type == KEY_BOOL)
         return *(const long *)place;
     return MLB_UNSET;
 }
@@ -50,8 +63,8 @@ int value_in_bounds(const struct job_key *key, const void *place,
         (value >= key->min && value <= key->max))
         return 0;
     const char *unit = key->type == KEY_SIZE       ? " bytes"
-                       : key->type == KEY_DURATION ? " seconds"
-                                                   : "";
+                       : key->type == KEY_COUNT    ? ""
+                                                   : " seconds";
     if (value < key->min)
         return mlb_error_set(err, MLB_ERR_BAD_INPUT,
                              "is %lld, but must be at least %lld%s", value,

@@ -6,8 +6,8 @@
 #include "job/keys.h"
 
 /* Put text at place as the scalar type says (KEY_TEXT, KEY_COUNT, KEY_SIZE,
- * KEY_DURATION). On failure place is as it was and err says what is wrong
- * with the value, without the name of the key. */
+ * KEY_DURATION, KEY_INTERVAL, KEY_BOOL). On failure place is as it was and
+ * err says what is wrong with the value, without the name of the key. */
 int value_parse(enum job_type type, void *place, const char *text,
                 struct mlb_error *err);
 

@@ -115,8 +115,12 @@ static void add_value(struct mlb_text *out, const struct job_key *key,
     case KEY_TEXT:
         add_string(out, *(char *const *)place);
         break;
+    case KEY_BOOL:
+        text_add(out, *(const long *)place ? "true" : "false");
+        break;
     case KEY_COUNT:
     case KEY_DURATION:
+    case KEY_INTERVAL:
         add_number(out, *(const long *)place);
         break;
     case KEY_SIZE:

@@ -42,6 +42,19 @@ static void set_resources(struct mlb_plan *plan,
     plan->constraint = xstrdup(r->constraint);
 }
 
+/* The hardware's counters are read along with the rest, so not more often. */
+static void set_counters(struct mlb_plan *plan, const struct mlb_job *job)
+{
+    if (or_default(job->counters.enabled, 1) == 0)
+        return;
+    plan->sample_every = or_default(job->counters.every, 1);
+    plan->hardware_every = or_default(job->counters.hardware, 10);
+    if (plan->hardware_every > 0 &&
+        plan->hardware_every < plan->sample_every)
+        plan->hardware_every = plan->sample_every;
+    plan->mpi_stats = or_default(job->counters.mpi, 0);
+}
+
 /* All nodes of a plan are this machine when the scheduler is local. Cores
  * can be shared, at a price that the user should know; GPUs cannot. */
 static void fit_local(struct mlb_plan *plan, const struct mlb_job *job,
@@ -262,6 +275,7 @@ struct mlb_plan *plan_create(const struct mlb_job *job,
         .notes = MLB_STRINGS_INIT,
     };
     set_resources(plan, &job->resources);
+    set_counters(plan, job);
     bool local = strcmp(plan->scheduler, "local") == 0;
     if (local)
         fit_local(plan, job, context, problems);
@@ -336,6 +350,9 @@ void plan_agent_fields(const struct mlb_plan *plan, const struct mlb_job *job,
         { "warn", or_default(job->checkpoint.warn, 0) },
         { "every", or_default(job->checkpoint.every, 0) },
         { "kill_wait", or_default(site->kill_wait, 30) },
+        { "sample_every", plan->sample_every },
+        { "hardware_every", plan->hardware_every },
+        { "mpi_stats", plan->mpi_stats },
     };
 
     fields_add(out, "run", plan->run);

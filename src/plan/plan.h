@@ -39,6 +39,9 @@ struct mlb_plan {
     long long memory_per_node;   /* MLB_UNSET: not asked */
     long walltime;               /* seconds; MLB_UNSET: not asked */
     char *partition, *account, *constraint;   /* NULL: not asked */
+    long sample_every;           /* seconds, 0: no counters at all */
+    long hardware_every;         /* seconds, 0: none of the hardware's */
+    long mpi_stats;              /* 0 or 1: time in MPI calls */
     struct mlb_strings options;  /* native options of this scheduler */
     struct mlb_strings launch;   /* argv of the launch line, in the job */
     struct mlb_strings command;  /* argv of one rank */
@@ -63,8 +66,9 @@ struct mlb_plan *plan_asked(const struct mlb_job *job);
 /* What the agent needs on the node, as fields (file RUN_DIR/plan): run,
  * token, scheduler, directory, nodes, tasks, tasks_per_node, cpus_per_task,
  * gpus_per_task, walltime, memory_per_node (bytes), peak_gflops and
- * peak_bandwidth of a node (-1 each: not known), warn, kill_wait, and
- * repeated: launch, command, env (each "NAME=value"). */
+ * peak_bandwidth of a node (-1 each: not known), warn, kill_wait,
+ * sample_every, hardware_every, mpi_stats, and repeated: launch, command, env
+ * (each "NAME=value"). */
 void plan_agent_fields(const struct mlb_plan *plan, const struct mlb_job *job,
                        const struct mlb_site *site, struct mlb_fields *out);
 

@@ -57,6 +57,8 @@ static bool same_value(const struct job_key *key, const struct mlb_job *a,
         return same_text(*(char *const *)x, *(char *const *)y);
     case KEY_COUNT:
     case KEY_DURATION:
+    case KEY_INTERVAL:
+    case KEY_BOOL:
         return *(const long *)x == *(const long *)y;
     case KEY_SIZE:
         return *(const long long *)x == *(const long long *)y;

@@ -46,7 +46,8 @@ static const char example[] =
     "sweep = { grid = { lr = [0.1, 1e-05]; seed = [1, 2, 3];\n"
     "  on = (true, \"x\", 5000000000); }; at_once = 4; };\n"
     "after = { ok = [\"prepare.3\"]; any = [\"a\"]; notok = [\"b\"]; };\n"
-    "counters = { every = \"1s\"; };\n"
+    "counters = { enabled = false; every = \"2s\"; hardware = \"1m\";\n"
+    "  mpi = true; };\n"
     "slurm = { options = [\"--qos=high\"]; };\n"
     "pbs = { options = [\"-q\", \"gpuq\"]; };\n"
     "files = [\"train.py\"]; # no newline at the end";
@@ -123,7 +124,10 @@ static void test_example(void **state)
     assert_strings(&j->sweep.axes[2].values,
                    (const char *const[]){ "true", "x", "5000000000", NULL });
     assert_strings(&j->after.notok, (const char *const[]){ "b", NULL });
-    assert_int_equal(j->counters.every, 1);
+    assert_int_equal(j->counters.enabled, 0);
+    assert_int_equal(j->counters.every, 2);
+    assert_int_equal(j->counters.hardware, 60);
+    assert_int_equal(j->counters.mpi, 1);
     assert_strings(&j->pbs_options, (const char *const[]){ "-q", "gpuq",
                                                            NULL });
     assert_strings(&j->files, (const char *const[]){ "train.py", NULL });
@@ -207,6 +211,12 @@ static const struct { const char *text, *problem; } problem_rows[] = {
     { "resources = { walltime = true; }",
       "t.conf:1: resources.walltime: must be seconds or a duration like "
       "\"10m\" or \"00:30:00\", not true or false" },
+    { "counters = { mpi = 1; };",
+      "t.conf:1: counters.mpi: must be true or false, not a whole "
+      "number" },
+    { "counters = { hardware = \"often\"; };",
+      "t.conf:1: counters.hardware: \"often\" is not a duration (like 90s, "
+      "10m, 1.5h, 2d, 01:30:00 or 1-00:00:00)" },
     { "command = 5;",
       "t.conf:1: command: must be a list of strings, like [\"a\", "
       "\"b\"], not a whole number" },
@@ -465,9 +475,10 @@ static const struct { const char *text, *problem; } check_rows[] = {
       "\"container\"" },
     { OK "after = { ok = []; };",
       "t.conf:2: dependencies are not supported yet: remove \"after\"" },
-    { OK "counters = { every = 1; };",
-      "t.conf:2: counter intervals are not supported yet: remove "
-      "\"counters\"" },
+    { OK "counters = { every = 0; };",
+      "t.conf:2: counters.every: is 0, but must be at least 1 seconds" },
+    { OK "counters = { every = 1; hardware = \"never\"; };", NULL },
+    { OK "counters = { hardware = 0; mpi = false; };", NULL },
 };
 
 static void test_check(void **state)

@@ -103,7 +103,11 @@ static void any_value(const struct job_key *key, struct mlb_job *job)
         break;
     case KEY_COUNT:
     case KEY_DURATION:
+    case KEY_INTERVAL:
         *(long *)place = number;
+        break;
+    case KEY_BOOL:
+        *(long *)place = number % 2;
         break;
     case KEY_SIZE:
         *(long long *)place = any(2) ? number : (long)any(5000) << 30;

@@ -50,6 +50,14 @@ static void test_same_as_file(void **state)
           "resources = { walltime = 3600; };" },
         { "checkpoint.every=10m", "checkpoint.every",
           "checkpoint = { every = \"10m\"; };" },
+        { "counters.mpi=true", "counters.mpi",
+          "counters = { mpi = true; };" },
+        { "counters.enabled=false", "counters.enabled",
+          "counters = { enabled = false; };" },
+        { "counters.hardware=never", "counters.hardware",
+          "counters = { hardware = 0; };" },
+        { "counters.hardware=1m", "counters.hardware",
+          "counters = { hardware = 60; };" },
         { "resources.partition=", "resources.partition",
           "resources = { partition = \"\"; };" },
         { "environment.A=x=y", "environment",
@@ -117,6 +125,10 @@ static const struct { const char *change, *problem; } refused[] = {
                      "command[0]" },
     { "command[0]x=x", "command[0]x: command is a list of strings: "
                        "command[0]=value" },
+    { "counters.mpi=1", "counters.mpi: \"1\" is neither true nor false" },
+    { "counters.every=never",
+      "counters.every: \"never\" is not a duration (like 90s, 10m, "
+      "1.5h, 2d, 01:30:00 or 1-00:00:00)" },
     { "modules=x", "modules: is a list: modules[0]=value" },
     { "environment=x", "environment: is a group: environment.NAME="
                        "value" },

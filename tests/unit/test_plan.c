@@ -277,6 +277,39 @@ static void test_agent_fields(void **unused)
     fixture_clear(&f);
 }
 
+/* What the agents are told of counters. */
+static void test_counters(void **unused)
+{
+    static const struct { const char *job; long every, hardware, mpi; }
+    rows[] = {
+        { "", 1, 10, 0 },
+        { "counters = { every = 5; };", 5, 10, 0 },
+        { "counters = { every = 20; };", 20, 20, 0 },
+        { "counters = { hardware = \"never\"; mpi = true; };", 1, 0, 1 },
+        { "counters = { hardware = \"2m\"; enabled = true; };", 1, 120, 0 },
+        { "counters = { every = 3; mpi = true; enabled = false; };",
+          0, 0, 0 },
+    };
+
+    (void)unused;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct mlb_fields fields = MLB_FIELDS_INIT;
+        struct fixture f;
+        char *text = xasprintf("command = [\"x\"]; %s", rows[i].job);
+        fixture_make(&f, text, "local");
+        plan_agent_fields(f.plan, f.job, f.site, &fields);
+        assert_int_equal(fields_get_long(&fields, "sample_every", -1),
+                         rows[i].every);
+        assert_int_equal(fields_get_long(&fields, "hardware_every", -1),
+                         rows[i].hardware);
+        assert_int_equal(fields_get_long(&fields, "mpi_stats", -1),
+                         rows[i].mpi);
+        fields_clear(&fields);
+        fixture_clear(&f);
+        free(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,6 +319,7 @@ int main(void)
         cmocka_unit_test(test_problems),
         cmocka_unit_test(test_pure),
         cmocka_unit_test(test_agent_fields),
+        cmocka_unit_test(test_counters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
