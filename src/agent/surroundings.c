@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "run/events.h"
 
+#include "agent/agent.h"
 #include "agent/surroundings.h"
 
 #define DEFAULT_PORT 29500           /* torch's, for a task run by hand */
@@ -92,6 +93,29 @@ static int add_gpus(const struct surroundings *s, struct mlb_strings *out,
     return 0;
 }
 
+char *surroundings_mpi_library(void)
+{
+    char *path = agent_sibling("libmlbatch-mpistats.so");
+
+    if (!strpbrk(path, ": ") && access(path, R_OK) == 0)
+        return path;
+    free(path);
+    return NULL;
+}
+
+/* Behind what the job or the user has loaded already, which may count on
+ * being first. */
+static void add_preload(const struct surroundings *s, struct mlb_strings *out)
+{
+    const char *others = getenv("LD_PRELOAD");
+
+    for (size_t i = 0; i < out->count; i++)
+        if (strncmp(out->items[i], "LD_PRELOAD=", 11) == 0)
+            others = out->items[i] + 11;
+    strings_pushf(out, "LD_PRELOAD=%s%s%s", others ? others : "",
+                  others && *others ? ":" : "", s->mpi_library);
+}
+
 int surroundings_environment(const struct surroundings *s,
                              struct mlb_strings *out, struct mlb_error *err)
 {
@@ -113,6 +137,8 @@ int surroundings_environment(const struct surroundings *s,
         return -1;
     for (size_t i = 0; i < settings->environment.count; i++)
         strings_push(out, settings->environment.items[i]);
+    if (s->channel >= 0 && s->mpi_library)
+        add_preload(s, out);
     if (s->channel >= 0)
         strings_pushf(out, "MLB_CHANNEL=/proc/%ld/fd/%d", (long)getpid(),
                       s->channel);

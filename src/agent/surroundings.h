@@ -9,6 +9,10 @@
 #include "agent/rank.h"
 #include "agent/settings.h"
 
+/* The library that measures time in MPI calls, beside the agent; NULL: it is
+ * not there, or its path cannot be written in LD_PRELOAD. Caller frees. */
+char *surroundings_mpi_library(void);
+
 struct surroundings {
     const char *run_dir;
     const struct settings *settings;
@@ -17,6 +21,7 @@ struct surroundings {
     char address[256];           /* where ranks meet */
     long port;
     int channel;                 /* fd of the channel, -1: none */
+    const char *mpi_library;     /* to be loaded before; NULL: none */
 };
 
 /* Fill attempt, address and port: from the variables that the attempt set,
