@@ -11,6 +11,7 @@
 #include "base/text.h"
 
 #include "agent/metrics.h"
+#include "agent/surroundings.h"
 
 /* At most this many in one write: a program that never stops putting must
  * not keep the agent here for ever. The rest comes with the next drain. */
@@ -81,6 +82,22 @@ static void set(int64_t *values, struct metric_status *status,
                       NULL);
 }
 
+/* Asked for, but not there: because of us, or of the program? */
+static void set_mpi_missing(struct metric_status *status)
+{
+    static int there = -1;
+
+    if (there < 0) {
+        char *library = surroundings_mpi_library();
+        there = library != NULL;
+        free(library);
+    }
+    metric_status_set(status, METRIC_UNAVAILABLE,
+                      there ? METRIC_NOT_TOLD : METRIC_NO_LIBRARY, "channel",
+                      there ? "no MPI_Init of Open MPI was seen"
+                            : SURROUNDINGS_NO_MPI_LIBRARY);
+}
+
 void metrics_told(const struct mlb_channel *channel, bool mpi_asked,
                   int64_t values[METRIC_COUNT],
                   struct metric_status status[METRIC_COUNT])
@@ -92,11 +109,12 @@ void metrics_told(const struct mlb_channel *channel, bool mpi_asked,
         metric_status_set(&status[i], METRIC_UNAVAILABLE, METRIC_NOT_TOLD,
                           "channel", "the program told no steps");
     for (int i = METRIC_MPI_TIME; i <= METRIC_MPI_CALLS; i++)
-        metric_status_set(&status[i], METRIC_UNAVAILABLE,
-                          mpi_asked ? METRIC_NOT_TOLD : METRIC_NOT_ASKED,
-                          "channel",
-                          mpi_asked ? "the program has not called MPI_Init"
-                                    : "not asked for (counters.mpi)");
+        if (mpi_asked)
+            set_mpi_missing(&status[i]);
+        else
+            metric_status_set(&status[i], METRIC_UNAVAILABLE,
+                              METRIC_NOT_ASKED, "channel",
+                              "not asked for (counters.mpi)");
     for (int i = METRIC_STEP; i <= METRIC_MPI_CALLS; i++)
         values[i] = METRIC_MISSING;
     if (channel && channel_pace(channel, &pace)) {

@@ -12,6 +12,8 @@
 /* The library that measures time in MPI calls, beside the agent; NULL: it is
  * not there, or its path cannot be written in LD_PRELOAD. Caller frees. */
 char *surroundings_mpi_library(void);
+#define SURROUNDINGS_NO_MPI_LIBRARY \
+    "libmlbatch-mpistats.so cannot be loaded from beside mlbatch-agent"
 
 struct surroundings {
     const char *run_dir;

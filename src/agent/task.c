@@ -190,8 +190,23 @@ static void count(struct task *t, pid_t pid)
     member_begin(&t->member);
 }
 
+/* The program runs without it, too; said once on each node. */
+static char *find_mpi_library(const struct task *t)
+{
+    char *path = t->settings.mpi_stats ? surroundings_mpi_library() : NULL;
+    struct mlb_error err;
+
+    if (t->settings.mpi_stats && !path && t->rank.local == 0) {
+        mlb_error_set(&err, MLB_ERR_NOT_FOUND, "counters.mpi: "
+                      SURROUNDINGS_NO_MPI_LIBRARY);
+        agent_complain(&err);
+    }
+    return path;
+}
+
 static int start(struct task *t, struct mlb_error *err)
 {
+    char *library = find_mpi_library(t);
     struct mlb_strings environment = MLB_STRINGS_INIT;
     struct spawn_call call = {
         .argv = t->settings.command.items,
@@ -203,6 +218,7 @@ static int start(struct task *t, struct mlb_error *err)
     int rc = -1;
 
     t->surroundings.channel = t->channel_fd;
+    t->surroundings.mpi_library = library;
     if (surroundings_environment(&t->surroundings, &environment, err) == 0) {
         reap_adopt();
         if (spawn_hold(&call, &held, err) == 0) {
@@ -211,6 +227,8 @@ static int start(struct task *t, struct mlb_error *err)
             rc = t->pid < 0 ? -1 : 0;
         }
     }
+    t->surroundings.mpi_library = NULL;
+    free(library);
     strings_clear(&environment);
     return rc;
 }
