@@ -13,8 +13,8 @@ _mlbatch_options()
         --account= --constraint='
 
     case $1 in
-        plan) printf '%s\n' --json $request $common ;;
-        submit) printf '%s\n' --dry-run --wait --parsable --json --again= \
+        plan) printf '%s\n' --fit --json $request $common ;;
+        submit) printf '%s\n' --dry-run --fit --wait --parsable --json --again= \
                     --patience= $request $common ;;
         list) printf '%s\n' --open --last= --json $common ;;
         status | doctor) printf '%s\n' --json $common ;;

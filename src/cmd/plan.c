@@ -8,6 +8,8 @@
 #include "cmd/prepare.h"
 #include "cmd/show_plan.h"
 
+enum { KEY_FIT = 3000 };
+
 struct arguments {
     struct cmd_options common;
     struct cmd_request request;
@@ -16,6 +18,8 @@ struct arguments {
 
 static const struct argp_option options[] = {
     { .name = "json", .key = 'j', .doc = "Print the plan as JSON" },
+    { .name = "fit", .key = KEY_FIT,
+      .doc = "Ask for what earlier runs of the job needed" },
     { 0 },
 };
 
@@ -30,6 +34,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'j':
         a->json = true;
+        return 0;
+    case KEY_FIT:
+        a->request.fit = true;
         return 0;
     case ARGP_KEY_ARG:
         cmd_request_argument(&a->request, arg, state);
@@ -54,6 +61,8 @@ static int plan_and_show(const struct arguments *a)
         code = cmd_fail(&err);
         goto out;
     }
+    if (a->request.fit)
+        cmd_fit(&context, prepared.job);
     prepared.directory = getcwd(NULL, 0);
     code = cmd_prepare(&context, &prepared);
     if (code == 0 && a->json)

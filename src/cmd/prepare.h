@@ -14,9 +14,10 @@ struct cmd_request {
     struct mlb_strings command;             /* after "--" */
     const struct job_option **options;      /* in the order given */
     struct mlb_strings values;              /* one for each option */
+    bool fit;                               /* follow earlier runs' advice */
 };
 #define CMD_REQUEST_INIT \
-    { NULL, MLB_STRINGS_INIT, MLB_STRINGS_INIT, NULL, MLB_STRINGS_INIT }
+    { NULL, MLB_STRINGS_INIT, MLB_STRINGS_INIT, NULL, MLB_STRINGS_INIT, false }
 void cmd_request_clear(struct cmd_request *request);
 
 /* A child for the argp of a command; input: struct cmd_request. Built from
@@ -32,6 +33,11 @@ void cmd_request_argument(struct cmd_request *request, char *arg,
 struct mlb_job *cmd_request_job(const struct cmd_request *request,
                                 struct mlb_problems *problems,
                                 struct mlb_error *err);
+
+/* --fit: change memory, CPUs, GPUs and walltime of job as earlier runs of its
+ * name advise, but for what the command line says. Tells on standard error
+ * what it changed, or why nothing. */
+void cmd_fit(const struct cmd_context *context, struct mlb_job *job);
 
 /* Everything that a submission needs. */
 struct cmd_prepared {

@@ -32,6 +32,8 @@ int submission_new(struct cmd_submission *s,
         problems_print(&p->problems, stderr);
         return cmd_fail(&err);
     }
+    if (request->fit)
+        cmd_fit(context, p->job);
     p->directory = getcwd(NULL, 0);
     return cmd_prepare(context, p);
 }
@@ -135,9 +137,13 @@ int submission_again(struct cmd_submission *s,
         code = cmd_fail(&err);
         goto out;
     }
-    code = read_again(s, changes, &err) < 0 ? cmd_fail(&err)
-                                            : cmd_prepare(context,
-                                                          &s->prepared);
+    if (read_again(s, changes, &err) < 0) {
+        code = cmd_fail(&err);
+        goto out;
+    }
+    if (changes->fit)
+        cmd_fit(context, s->prepared.job);
+    code = cmd_prepare(context, &s->prepared);
     if (code || (state != MLB_STATE_NOT_SUBMITTED && !run.lost))
         goto out;
     int found = find_lost(s, context, &err);

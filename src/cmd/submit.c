@@ -12,7 +12,7 @@
 #include "cmd/show_plan.h"
 #include "cmd/submission.h"
 
-enum { KEY_DRY_RUN = 3000, KEY_PARSABLE, KEY_AGAIN, KEY_PATIENCE };
+enum { KEY_DRY_RUN = 3000, KEY_PARSABLE, KEY_AGAIN, KEY_PATIENCE, KEY_FIT };
 
 struct arguments {
     struct cmd_options common;
@@ -33,6 +33,8 @@ static const struct argp_option options[] = {
     { .name = "again", .key = KEY_AGAIN, .arg = "RUN",
       .doc = "Submit an ended run once more; it goes on from its last "
              "checkpoint" },
+    { .name = "fit", .key = KEY_FIT,
+      .doc = "Ask for what earlier runs of the job needed" },
     { .name = "patience", .key = KEY_PATIENCE, .arg = "TIME",
       .doc = "How long to try when the scheduler does not answer [1m]" },
     { 0 },
@@ -62,6 +64,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_AGAIN:
         a->again = arg;
+        return 0;
+    case KEY_FIT:
+        a->request.fit = true;
         return 0;
     case KEY_PATIENCE:
         if (units_parse_duration(arg, &a->patience, &err) < 0)
