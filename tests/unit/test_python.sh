@@ -9,6 +9,7 @@ build=$PWD
 top=$(cd "${srcdir:-.}" && pwd)
 export MLB_LIBRARY=$build/.libs/libmlbatch.so
 export MLB_STORE_PROGRAM=$build/mlbatch-store
+export MLB_AGENT_PROGRAM=$build/mlbatch-agent
 export MLB_INCLUDE=$top/include MLB_TOP=$top
 export PYTHONPATH=$top/contrib/python:$top/tests/python
 export PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1
@@ -32,7 +33,7 @@ python_with() {
 if ldd "$MLB_LIBRARY" | grep -q 'lib[at]san'; then
     skip "python cannot load a library with sanitizers"
 fi
-tests='test_abi test_checkpoint test_dataset'
+tests='test_abi test_checkpoint test_dataset test_progress'
 if python=$(python_with 'numpy, h5py, torch'); then
     tests="$tests test_torch"
 elif python=$(python_with 'numpy, h5py'); then
