@@ -20,6 +20,7 @@
 #include "store/sealed.h"
 
 #define CHUNK_VALUES 4096
+#define SMALL_VALUES 256
 #define PIECE ((size_t)1 << 20)
 #define DEFLATE_LEVEL 1
 #define OPEN_MOST 128        /* arrays kept open, for their chunk caches */
@@ -88,7 +89,7 @@ static hid_t access_list(void)
     hid_t list = H5Pcreate(H5P_FILE_ACCESS);
 
     if (list >= 0)
-        H5Pset_libver_bounds(list, H5F_LIBVER_V18, H5F_LIBVER_V110);
+        H5Pset_libver_bounds(list, H5F_LIBVER_V110, H5F_LIBVER_V110);
 #if H5_VERSION_GE(1, 10, 7)
     if (list >= 0)
         H5Pset_file_locking(list, false, true);
@@ -142,8 +143,8 @@ static int set_layout(hid_t list, const struct sealed_array *a)
     hsize_t chunk[2] = { 1, 1 };
     uint64_t columns = a->rank == 2 ? a->shape[1] : 1;
 
-    if (a->shape[0] == 0 || columns == 0)
-        return 0;            /* contiguous: nothing to compress */
+    if (a->shape[0] * columns < SMALL_VALUES)
+        return 0;            /* contiguous: an index would be larger */
     if (a->rank == 2)
         chunk[1] = columns < CHUNK_VALUES ? columns : CHUNK_VALUES;
     chunk[0] = CHUNK_VALUES / chunk[1];

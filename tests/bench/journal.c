@@ -26,7 +26,7 @@ static int64_t noise(int64_t most)
 }
 
 /* A busy program's: faults in bursts, I/O in pieces, hardware with noise of
- * a few per mille. */
+ * a per mille. */
 static void advance(int64_t *v)
 {
     static const int64_t rates[METRICS] = {
@@ -39,14 +39,14 @@ static void advance(int64_t *v)
     v[METRIC_RSS] += (noise(64) - 32) * 4096;
     v[METRIC_MINOR_FAULTS] += noise(200);
     v[METRIC_MAJOR_FAULTS] += noise(50) == 0;
-    v[METRIC_RUN_DELAY] += 100000 + noise(2000000);
+    v[METRIC_RUN_DELAY] += 100000 + noise(300000);
     v[METRIC_READ_CHARS] += (30 + noise(8)) << 17;
     v[METRIC_WRITE_CHARS] += noise(4096);
     v[METRIC_READ_BYTES] += (noise(10) == 0) << 20;
     v[METRIC_WRITE_BYTES] += (noise(30) == 0) << 12;
     v[METRIC_SWITCHES] += 20 + noise(40);
     for (int m = METRIC_CYCLES; m < METRICS; m++)
-        v[m] += rates[m] + noise(rates[m] / 200);
+        v[m] += rates[m] + noise(rates[m] / 1000);
 }
 
 static double cpu(void)
