@@ -4,7 +4,8 @@
  * libhdf5 sees a byte (it must not be given damaged files).
  *
  *     struct sealed_writer *w = sealed_create(path, &err);
- *     sealed_add(w, &array, &err); sealed_attribute(w, "/x", "unit", "s", &err);
+ *     sealed_add(w, &array, &err);
+ *     sealed_attribute(w, "/x", "unit", "s", &err);
  *     sealed_write(w, "/x", &rows, data, &err); ...
  *     sealed_publish(w, &err);
  *
