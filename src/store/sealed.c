@@ -60,8 +60,12 @@ static int hdf5_error(struct mlb_error *err, const char *what,
     return mlb_error_set(err, MLB_ERR_IO, "HDF5 cannot %s %s", what, name);
 }
 
+/* No cleaning up at exit: all that was opened is closed here, and after a
+ * close that failed (of a full disk) libhdf5 would close what it has freed.
+ * The first call of the library, and of no effect in later ones. */
 static void be_quiet(void)
 {
+    H5dont_atexit();
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
 }
 
