@@ -2,6 +2,7 @@
 /* mlbatch-agent: the program on the nodes. Run by mlbatch's own scripts. */
 #include "config.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,8 @@ static void print_help(FILE *to)
 int main(int argc, char **argv)
 {
     process_begin();
+    /* A limit on files' sizes is an error of writing, not an end. */
+    signal(SIGXFSZ, SIG_IGN);
     for (size_t i = 0; argc > 1 && i < SUBCOMMANDS; i++)
         if (strcmp(argv[1], subcommands[i].name) == 0)
             return subcommands[i].handler(argc - 1, argv + 1);

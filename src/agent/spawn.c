@@ -58,8 +58,10 @@ static void child(const struct spawn_call *call, pid_t agent, int go,
         putenv(call->environment->items[i]);
     await(go);
     sigemptyset(&none);
-    if (!call->is_agent)
+    if (!call->is_agent) {
+        signal(SIGXFSZ, SIG_DFL);
         sigprocmask(SIG_SETMASK, &none, NULL);
+    }
     execvp(call->argv[0], call->argv);
     int saved = errno;
     if (write(report, &saved, sizeof(saved)) < 0)

@@ -160,6 +160,23 @@ leader() {
     exec 7>&-
 }
 
+@test "counters: a limit on the size of files does not end an agent" {
+    fields=(sample_every=0)
+    mkfifo answer
+    exec 7<> answer
+    printf '#!/bin/sh\nulimit -f 0\nexec "%s" "$@"\n' "$agent" > limited
+    chmod +x limited
+    agent=$PWD/limited
+    start 1 sh -c "grep SigIgn /proc/self/status > '$PWD/answer'"
+    code=0
+    wait "${pids[@]}" || code=$?
+    [ "$code" -lt 128 ]
+    # The program has it as it is by default: bit 24 is SIGXFSZ.
+    read -r -t 20 _ ignored <&7
+    [ $((0x$ignored >> 24 & 1)) = 0 ]
+    exec 7>&-
+}
+
 @test "counters: a program inherits the channel and nothing else" {
     start 2 sh -c 'for f in /proc/$$/fd/*; do readlink "$f"; done; ulimit -Sn'
     wait "${pids[@]}"
