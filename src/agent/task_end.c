@@ -57,6 +57,21 @@ static void find_totals(const struct task_end *end, struct totals *totals)
                  totals->status);
 }
 
+/* Most metrics lack for a few reasons: each is said once, of them all. */
+static void add_missing(json_t *missing, const char *reason, const char *name)
+{
+    json_t *names;
+
+    if (!*reason)
+        reason = "it was never read";
+    names = json_object_get(missing, reason);
+    if (!names) {
+        names = json_array();
+        json_object_set_new(missing, reason, names);
+    }
+    json_array_append_new(names, json_string(name));
+}
+
 void task_end_add(const struct task_end *end, json_t *fields)
 {
     json_t *values = json_object(), *missing = json_object();
@@ -72,8 +87,7 @@ void task_end_add(const struct task_end *end, json_t *fields)
             continue;
         if (status->state == METRIC_UNAVAILABLE ||
             totals->values[i] == METRIC_MISSING) {
-            json_object_set_new(missing, name, json_string(
-                *status->reason ? status->reason : "it was never read"));
+            add_missing(missing, status->reason, name);
             continue;
         }
         json_object_set_new(values, name, json_integer(totals->values[i]));

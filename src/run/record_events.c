@@ -88,6 +88,21 @@ static int compare_attempt(const void *a, const void *b)
 
 /* ---- tasks ---- */
 
+/* The reason that has the metric among its names, or NULL. */
+static const char *find_reason(const struct mlb_event *e, const char *metric)
+{
+    json_t *missing = json_object_get(e->fields, "missing"), *names, *name;
+    const char *reason;
+    size_t i;
+
+    json_object_foreach(missing, reason, names)
+        json_array_foreach(names, i, name)
+            if (json_is_string(name) &&
+                strcmp(json_string_value(name), metric) == 0)
+                return reason;
+    return NULL;
+}
+
 /* What a task's end tells of a metric: a number that may be trusted as far
  * as its state, or why there is none. */
 static void take_total(struct record *r, struct record_task *t, int m,
@@ -96,8 +111,7 @@ static void take_total(struct record *r, struct record_task *t, int m,
     const char *name = metrics[m].name;
     const json_t *value =
         json_object_get(json_object_get(e->fields, "totals"), name);
-    const char *why = json_string_value(
-        json_object_get(json_object_get(e->fields, "missing"), name));
+    const char *why = find_reason(e, name);
     const char *word = json_string_value(
         json_object_get(json_object_get(e->fields, "states"), name));
     struct metric_status status;

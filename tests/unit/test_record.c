@@ -417,9 +417,10 @@ static void test_attempts(void **state)
     sample(&(struct sampler){ .dir = *state, .attempt = 1, .node = "n1",
                               .from = 1, .to = 31 });
     add_event(*state, 30.5, "task-end",
-              json_pack("{s:i, s:i, s:s, s:{s:i}, s:{s:s}}", "attempt", 1,
-                        "rank", 0, "node", "n1", "totals", "cpu_time", 17,
-                        "missing", "cycles", "no PMU"));
+              json_pack("{s:i, s:i, s:s, s:{s:i}, s:{s:[s,s,i], s:i}}",
+                        "attempt", 1, "rank", 0, "node", "n1", "totals",
+                        "cpu_time", 17, "missing", "no PMU", "fp_ops",
+                        "cycles", 3, "x", 1));
     end(*state, 1, 31);
     record_close(open_record(*state));
     assert_int_equal(count_journals(*state), 0);
@@ -436,6 +437,8 @@ static void test_attempts(void **state)
     assert_true(r->tasks[0].total[METRIC_CPU_TIME] == 17);
     assert_int_equal(r->tasks[0].state[METRIC_CPU_TIME], METRIC_OK);
     assert_true(r->tasks[0].peak_rss == 1006);
+    assert_string_equal(r->status[METRIC_FP_OPS].reason, "no PMU");
+    assert_string_equal(r->status[METRIC_CYCLES].reason, "no PMU");
     struct record_rows rows = get_rows(r, METRIC_RSS, 0);
     assert_int_equal(rows.count, 30);
     free_rows(&rows);
