@@ -77,8 +77,13 @@ static void set_idle(const struct card_input *in, size_t gpu,
         const struct card_idle idle =
             card_idle_find(rows.time, rows.high ? rows.high : rows.value,
                            rows.count, 0);
-        cells[IDLE] = card_known(idle.longest, "nvml");
-        cells[TAIL] = card_known(idle.tail, "nvml");
+        const struct card_value *const use[] = { &cells[USE] };
+        cells[IDLE] = card_derive(idle.longest, use, 1);
+        cells[TAIL] = card_derive(idle.tail, use, 1);
+        for (int i = IDLE; i <= TAIL; i++)
+            if (idle.watched <= 0)
+                card_worsen(&cells[i], METRIC_UNAVAILABLE, METRIC_LOST,
+                            "no two samples follow each other");
     }
     free(rows.time);
     free(rows.value);

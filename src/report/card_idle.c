@@ -59,12 +59,13 @@ struct card_idle card_idle_find(const double *time, const double *value,
     return idle;
 }
 
-/* Where GPUs worked, the run was not idle, whatever the CPUs did. */
-static void add_gpus(const struct card_input *in, long attempt,
+/* Where GPUs worked, the run was not idle, whatever the CPUs did; where
+ * nobody saw them, idle CPUs do not say that it was. */
+static void add_gpus(const struct card_input *in, long attempt, double limit,
                      const struct record_curve *cpu, struct card_value *v)
 {
     struct record_curve gpu = { 0 };
-    size_t k = 0;
+    size_t k = 0, unseen = 0;
 
     if (record_total_curve(in->record, attempt, METRIC_GPU_USE, &gpu,
                            NULL) < 0 || gpu.count == 0)
@@ -73,9 +74,16 @@ static void add_gpus(const struct card_input *in, long attempt,
     for (size_t i = 0; i < cpu->count && gpu.count > 0; i++) {
         while (k + 1 < gpu.count && gpu.time[k] < cpu->time[i])
             k++;
-        if (gpu.value[k] > 0)
+        if (gpu.value[k] > 0) {
             cpu->value[i] = INFINITY;
+        } else if (isnan(gpu.value[k]) && cpu->value[i] <= limit) {
+            cpu->value[i] = NAN;
+            unseen++;
+        }
     }
+    if (unseen > 0)
+        card_worsen(v, METRIC_PARTIAL, METRIC_LOST, "while the CPUs did "
+                    "nothing, what the GPUs did was not always seen");
     free(gpu.time);
     free(gpu.value);
 }
@@ -103,13 +111,16 @@ static struct card_value longest(const struct card_input *in,
                          "%s", status->reason[0] ? status->reason
                          : "there are too few samples of CPU time");
     } else {
+        double limit = BUSY * (double)in->last->tasks /
+                       card_scale(METRIC_CPU_TIME);
         v = card_known(0, "journal");
         if (gpus.asked > 0 || gpus.held > 0)
-            add_gpus(in, attempt, &cpu, &v);
-        *idle = card_idle_find(cpu.time, cpu.value, cpu.count,
-                               BUSY * (double)in->last->tasks /
-                                   card_scale(METRIC_CPU_TIME));
+            add_gpus(in, attempt, limit, &cpu, &v);
+        *idle = card_idle_find(cpu.time, cpu.value, cpu.count, limit);
         v.number = idle->longest;
+        if (idle->watched <= 0)
+            card_worsen(&v, METRIC_UNAVAILABLE, METRIC_LOST,
+                        "no two samples follow each other");
     }
     free(cpu.time);
     free(cpu.value);

@@ -338,6 +338,32 @@ static void test_idle(void **state)
     done(r);
 }
 
+/* What no sample tells of a GPU is not that it did nothing. */
+static void test_idle_unseen(void **state)
+{
+    struct record *r = fixture_record(1, 1, 1, 1);
+
+    (void)state;
+    fixture_points = fixture_uses = 20;
+    for (int i = 0; i < 20; i++) {
+        fixture_cpu[i] = 1e7;
+        fixture_use[i] = i < 4 ? 0 : i < 16 ? NAN : 90;
+    }
+    fixture_gpu(r, 50, 50);
+    compute(r);
+    assert_is("idle_longest", 3, METRIC_PARTIAL);
+    card_clear(&card);
+    for (int i = 0; i < 20; i++)
+        fixture_use[i] = NAN;
+    compute(r);
+    assert_int_equal(card_find(&card, "idle_longest")->value.state,
+                     METRIC_UNAVAILABLE);
+    const struct card_table *gpus = &card.tables[card.table_count - 1];
+    assert_int_equal(gpus->cells[8].state, METRIC_UNAVAILABLE);
+    assert_int_equal(gpus->cells[9].state, METRIC_UNAVAILABLE);
+    done(r);
+}
+
 /* Two attempts: the first never told its end, the second ran 50 s. */
 static void test_attempts(void **state)
 {
@@ -458,6 +484,7 @@ int main(void)
         cmocka_unit_test(test_training),
         cmocka_unit_test(test_io),
         cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_idle_unseen),
         cmocka_unit_test(test_attempts),
         cmocka_unit_test(test_sampling),
         cmocka_unit_test(test_nothing),
