@@ -18,6 +18,8 @@ struct entity {
     enum metric_scope scope;
     size_t index;            /* of the record's table */
     size_t row;              /* of the series */
+    long pid;                /* of the program; counted: at last */
+    long counted;
     double last;             /* s from the start: its last sample */
     const struct piece *piece;   /* whose that was */
     struct grid_entity *grid;
@@ -133,6 +135,8 @@ static void take_entity(struct filler *f, const struct journal_item *item)
             f->of[f->of_count++] = NULL;
     }
     f->of[n] = get_entity(f, &item->about);
+    if (f->of[n])
+        f->of[n]->pid = item->about.pid;
 }
 
 static void take_sample(struct filler *f, const struct journal_item *item)
@@ -157,6 +161,14 @@ static void take_status(struct filler *f, const struct journal_item *item)
     e->status[item->metric] = item->status;
 }
 
+/* What the kernel or the program itself accounts of a task goes on whoever
+ * looks at it; less of that is what nobody can see any more. */
+static bool goes_on(const struct entity *e, int m)
+{
+    return e->scope == METRIC_TASK && e->pid == e->counted &&
+           (m < METRIC_CYCLES || m > METRIC_BRANCH_MISSES);
+}
+
 /* Who took over from a dead leader may have begun to count anew. */
 static void carry(struct entity *e, int64_t values[METRIC_COUNT], bool other)
 {
@@ -166,7 +178,8 @@ static void carry(struct entity *e, int64_t values[METRIC_COUNT], bool other)
             continue;
         int64_t before = e->grid->last[m] ? e->grid->final[m] : 0;
         if (other && values[m] < before - e->carried[m]) {
-            e->carried[m] = before;
+            /* As far behind as it is now it stays. */
+            e->carried[m] = goes_on(e, m) ? before - values[m] : before;
             e->pieced |= UINT64_C(1) << m;
         }
         values[m] = (int64_t)((uint64_t)values[m] + (uint64_t)e->carried[m]);
@@ -197,6 +210,7 @@ static void take_tick(struct filler *f, const struct journal_item *item)
             f->r->gpus[e->index].seconds += at - e->last;
         e->last = at;
         e->piece = p;
+        e->counted = e->pid;
         grid_put(&f->s->grid, e->grid, &(struct grid_sample){
             .at = at < 0 ? 0 : at, .row = row,
             .interval = p->interval > 0 ? p->interval : width,
