@@ -58,6 +58,7 @@ static void be_silent(struct advise *a, const char *what, const char *why)
 /* The values of completed runs, and the newest of them. */
 struct sample {
     double p95, newest;
+    const char *least;           /* one is but a lower bound: why */
     size_t count;
     const char *why;             /* there is none */
 };
@@ -76,6 +77,9 @@ static struct sample collect(const struct advise *a, size_t offset)
             s.why = v->reason;
             continue;
         }
+        if (v->state == METRIC_PARTIAL ||
+            (v->state == METRIC_ESTIMATED && v->cause == METRIC_NOT_ASKED))
+            s.least = v->reason;
         if (s.count == 0)
             s.newest = v->number;
         values[s.count++] = v->number;
@@ -124,9 +128,14 @@ static void advise_memory(struct advise *a)
     }
     want = round_memory(want);
     bool tight = least > was || used > NEAR * was;
-    /* Runs that ran out say what is too little, not what is too much. */
+    /* Runs that ran out say what is too little, not what is too much; nor
+     * does what was seen of a part. */
     if (s.count == 0 && want <= was)
         return;
+    if (s.least && !(want > was)) {
+        be_silent(a, "memory", s.least);
+        return;
+    }
     if (!isnan(was) && !(tight && want > was) && !(want < NEAR * was))
         return;
     a->memory = want;

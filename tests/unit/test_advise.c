@@ -152,6 +152,26 @@ static void test_unavailable(void **state)
     advise_clear(&result);
 }
 
+/* More may have been needed than what was seen: no reason to ask less. */
+static void test_lower_bound(void **state)
+{
+    struct advise_facts facts[] = { run(1, 3500, 3.9) };
+
+    (void)state;
+    card_worsen(&facts[0].memory, METRIC_ESTIMATED, METRIC_NOT_ASKED,
+                "of the largest process alone");
+    struct advise_result result = advise(facts, 1);
+    assert_null(find(&result, "memory_per_node"));
+    assert_non_null(strstr(result.basis, "nothing on memory: of the largest "
+                           "process alone"));
+    advise_clear(&result);
+    facts[0] = run(15.5, 3500, 3.9);
+    card_worsen(&facts[0].memory, METRIC_PARTIAL, METRIC_LOST, "a part");
+    result = advise(facts, 1);
+    assert_string_equal(find(&result, "memory_per_node")->value, "24G");
+    advise_clear(&result);
+}
+
 static void test_enough(void **state)
 {
     /* 98 % of the time: longer. The rest fits. */
@@ -237,6 +257,7 @@ int main(void)
         cmocka_unit_test(test_time_limit),
         cmocka_unit_test(test_failed),
         cmocka_unit_test(test_unavailable),
+        cmocka_unit_test(test_lower_bound),
         cmocka_unit_test(test_enough),
         cmocka_unit_test(test_gpus),
         cmocka_unit_test(test_facts),
