@@ -288,18 +288,30 @@ static void add_sparks(struct text_card *t, const double *means, int count)
     }
 }
 
+/* A line of which nothing is known would be a line of blanks. */
+static bool line_shown(const struct card_line *line)
+{
+    for (size_t i = 0; i < line->count; i++)
+        if (isfinite(line->y[i]))
+            return true;
+    return false;
+}
+
 void text_plot(struct text_card *t, const struct card_plot *plot)
 {
-    if (plot->line_count == 0)
-        return;
-    text_add(t->out, "\n");
-    text_paint(t, PAINT_BOLD, plot->title);
-    text_add(t->out, "\n");
+    bool begun = false;
+
     for (size_t i = 0; i < plot->line_count && i < 4; i++) {
         const struct card_line *line = &plot->lines[i];
         double means[SPARKS];
-        if (line->count == 0)
+        if (!line_shown(line))
             continue;
+        if (!begun) {
+            text_add(t->out, "\n");
+            text_paint(t, PAINT_BOLD, plot->title);
+            text_add(t->out, "\n");
+        }
+        begun = true;
         int count = bucket(line, means);
         text_add(t->out, "  ");
         add_name(t->out, line->name);
