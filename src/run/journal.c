@@ -268,21 +268,59 @@ static int open_directory(const char *path, struct mlb_error *err)
     return fd;
 }
 
+static char *make_name(const struct journal *j, const char *node, int k)
+{
+    return xasprintf("%ld-%s-%d.mbj", j->attempt, node, k);
+}
+
+static bool is_taken(const struct journal *j, int directory, const char *node,
+                     int k)
+{
+    char *name = make_name(j, node, k);
+    struct stat st;
+    bool taken = fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+
+    free(name);
+    return taken;
+}
+
+/* A number that is likely to be free: they are given in order, so the first
+ * free one is found in a few steps however many there are. */
+static int guess_number(const struct journal *j, int directory,
+                        const char *node)
+{
+    int taken = -1, open = 0;
+
+    while (open < WRITERS_MOST && is_taken(j, directory, node, open)) {
+        taken = open;
+        open = 2 * open + 1;
+    }
+    while (open - taken > 1) {
+        int middle = taken + (open - taken) / 2;
+        if (is_taken(j, directory, node, middle))
+            taken = middle;
+        else
+            open = middle;
+    }
+    return open;
+}
+
 static int create_file(struct journal *j, const char *run_dir,
                        struct mlb_error *err)
 {
     char *dir = xasprintf("%s/journal", run_dir);
     char *node = text_encode_name(j->node);
     int directory = open_directory(dir, err);
+    int k = directory < 0 ? 0 : guess_number(j, directory, node);
 
-    for (int k = 0; directory >= 0 && j->fd < 0; k++) {
-        char *name = xasprintf("%ld-%s-%d.mbj", j->attempt, node, k);
+    for (; directory >= 0 && j->fd < 0; k++) {
+        char *name = make_name(j, node, k);
         free(j->path);
         j->path = xasprintf("%s/%s", dir, name);
         j->fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL |
                                         O_NOFOLLOW | O_CLOEXEC, 0600);
         free(name);
-        if (j->fd < 0 && (errno != EEXIST || k == WRITERS_MOST)) {
+        if (j->fd < 0 && (errno != EEXIST || k >= WRITERS_MOST)) {
             mlb_error_errno(err, MLB_ERR_IO, "cannot create %s", j->path);
             break;
         }

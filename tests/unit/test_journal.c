@@ -495,6 +495,40 @@ static void test_statuses(void **state)
     journal_reader_close(r);
 }
 
+static bool is_there(const char *dir, int k)
+{
+    char *path = xasprintf("%s/journal/2-n=201=0A-%d.mbj", dir, k);
+    struct stat st;
+    bool there = stat(path, &st) == 0;
+
+    free(path);
+    return there;
+}
+
+/* Each has a number of its own, the next one, also where one is missing. */
+static void test_numbers(void **state)
+{
+    for (int k = 0; k < 70; k++) {
+        assert_false(is_there(*state, k));
+        journal_close(create(*state));
+        assert_true(is_there(*state, k));
+    }
+    for (int k = 0; k < 70; k += 3) {
+        char *path = xasprintf("%s/journal/2-n=201=0A-%d.mbj",
+                               (char *)*state, k);
+        assert_int_equal(unlink(path), 0);
+        free(path);
+    }
+    for (int k = 0; k < 30; k++)
+        journal_close(create(*state));
+    struct mlb_strings names = MLB_STRINGS_INIT;
+    char *path = xasprintf("%s/journal", (char *)*state);
+    assert_int_equal(files_list(path, &names, NULL), 0);
+    assert_int_equal(names.count, 70 - 24 + 30);
+    strings_clear(&names);
+    free(path);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -502,6 +536,7 @@ int main(void)
         cmocka_unit_test(test_checksum),
         TEST(test_everything),
         TEST(test_files),
+        TEST(test_numbers),
         TEST(test_torn),
         TEST(test_flipped),
         TEST(test_growing),
