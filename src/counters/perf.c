@@ -8,6 +8,7 @@
 #include <linux/perf_event.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -31,6 +32,7 @@ static const struct {
 /* A group that this process opened: its members must stay open. */
 struct group {
     int fds[EVENTS];
+    int64_t taken;           /* from all tasks when it was opened, ns */
     struct group *next;
 };
 static struct group *groups;
@@ -91,6 +93,35 @@ static bool user_only(void)
     return fd < 0;
 }
 
+/* What interrupts and a hypervisor took from this machine's CPUs so far, ns:
+ * the scheduler does not count it, the task clock does. -1: cannot tell. */
+static int64_t taken_by_others(void)
+{
+    long long irq, softirq, steal;
+    FILE *f = fopen("/proc/stat", "re");
+    int n = f ? fscanf(f, "cpu %*d %*d %*d %*d %*d %lld %lld %lld", &irq,
+                       &softirq, &steal)
+              : 0;
+
+    if (f)
+        fclose(f);
+    return n == 3 ? (irq + softirq + steal) *
+                        (INT64_C(1000000000) / sysconf(_SC_CLK_TCK))
+                  : -1;
+}
+
+int64_t perf_taken_since(int group_fd)
+{
+    int64_t from = -1, now = taken_by_others();
+
+    pthread_mutex_lock(&groups_lock);
+    for (struct group *g = groups; g; g = g->next)
+        if (g->fds[0] == group_fd)
+            from = g->taken;
+    pthread_mutex_unlock(&groups_lock);
+    return from < 0 || now < from ? -1 : now - from;
+}
+
 int counters_task_open(pid_t pid, struct metric_status *status)
 {
     struct group *group = xcalloc(1, sizeof(*group));
@@ -105,6 +136,7 @@ int counters_task_open(pid_t pid, struct metric_status *status)
         return -1;
     }
     metric_status_set(status, METRIC_OK, METRIC_FINE, "perf", NULL);
+    group->taken = taken_by_others();
     pthread_mutex_lock(&groups_lock);
     group->next = groups;
     groups = group;

@@ -8,4 +8,8 @@
 /* CPU time and faults; -1: none of them, and their status says why. */
 int perf_read(int group_fd, int64_t *values, struct metric_status *status);
 
+/* What interrupts and a hypervisor took from all tasks of this machine since
+ * this process opened the group, ns; -1: cannot tell. */
+int64_t perf_taken_since(int group_fd);
+
 #endif

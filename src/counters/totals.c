@@ -149,13 +149,17 @@ static void set_larger(const struct totals *t, enum metric_id metric,
 }
 
 /* Were some never waited for? Both count faults at the same place, so the
- * counter can have more only then; if it may not count in the kernel, much
- * more time tells as well. */
+ * counter can have more only then; but the sum has those before exec as
+ * well. So more time tells, too: more than was taken from all tasks of this
+ * machine, or much more where nobody knows that. */
 static bool misses(const struct rusage *sum, int64_t cpu,
-                   const int64_t *counted)
+                   const int64_t *counted, int64_t taken)
 {
+    int64_t more = counted[METRIC_CPU_TIME] - cpu;
+
     return counted[METRIC_MINOR_FAULTS] > sum->ru_minflt ||
-           counted[METRIC_CPU_TIME] > cpu + cpu / 4 + 100000000;
+           (taken >= 0 && more > taken + cpu / 50 + 50000000) ||
+           more > cpu / 4 + 100000000;
 }
 
 static void set_io(const struct totals *t, const struct counters_io *io)
@@ -193,7 +197,8 @@ void counters_task_totals(int group_fd, const struct rusage *sum,
         metric_status_set(&status[m], METRIC_UNAVAILABLE, METRIC_NOT_ASKED,
                           "rusage", "the kernel keeps no total of it");
     }
-    t.incomplete = perf && misses(sum, cpu, counted);
+    t.incomplete = perf && misses(sum, cpu, counted,
+                                  perf_taken_since(group_fd));
     set_larger(&t, METRIC_CPU_TIME, cpu, counted);
     set_larger(&t, METRIC_MINOR_FAULTS, sum->ru_minflt, counted);
     set_larger(&t, METRIC_MAJOR_FAULTS, sum->ru_majflt, counted);
