@@ -3,6 +3,8 @@
  * next request should be. */
 #include "config.h"
 
+#include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,15 +23,16 @@
 #include "run/run.h"
 
 #define MOST_RUNS 20         /* that advice looks at */
+#define ADVISE_NUMBERS 7
 
-enum { KEY_CSV = 1101, KEY_HTML, KEY_PROMETHEUS, KEY_JOB, KEY_LIMIT };
+enum { KEY_CSV = 1101, KEY_HTML, KEY_PROMETHEUS, KEY_JOB, KEY_NUMBER };
 
 struct report {
     struct store_words words;
     bool csv, html;
     const char *prometheus;
     const char *job;
-    long limit;
+    long numbers[ADVISE_NUMBERS];         /* of advise_options, in their order */
 };
 
 static error_t parse_report(int key, char *arg, struct argp_state *state)
@@ -54,11 +57,11 @@ static error_t parse_advise(int key, char *arg, struct argp_state *state)
 
     if (key == KEY_JOB)
         report->job = arg;
-    else if (key == KEY_LIMIT &&
-             units_parse_long(arg, 1, 1000, &report->limit, &err) < 0)
-        argp_error(state, "--limit: %s", err.text);
-    else if (key != KEY_LIMIT)
+    else if (key < KEY_NUMBER || key >= KEY_NUMBER + ADVISE_NUMBERS)
         return store_parse_words(key, arg, state, &report->words);
+    else if (units_parse_long(arg, 0, LONG_MAX,
+                              &report->numbers[key - KEY_NUMBER], &err) < 0)
+        argp_error(state, "%s: %s", arg, err.text);
     return 0;
 }
 
@@ -316,10 +319,48 @@ static size_t read_facts(const struct mlb_strings *paths,
 static const struct argp_option advise_options[] = {
     { .name = "job", .key = KEY_JOB, .arg = "NAME",
       .doc = "Runs of the job of this name" },
-    { .name = "limit", .key = KEY_LIMIT, .arg = "N",
+    { .name = "limit", .key = KEY_NUMBER, .arg = "N",
       .doc = "At most the newest N of them (20)" },
+    { .name = "nodes", .key = KEY_NUMBER + 1, .arg = "N",
+      .doc = "What is asked now; runs over other nodes do not count" },
+    { .name = "tasks", .key = KEY_NUMBER + 2, .arg = "N",
+      .doc = "The same, of tasks" },
+    { .name = "cpus-per-task", .key = KEY_NUMBER + 3, .arg = "N",
+      .doc = "What is asked now, instead of what the newest run asked" },
+    { .name = "gpus-per-task", .key = KEY_NUMBER + 4, .arg = "N",
+      .doc = "The same" },
+    { .name = "memory-per-node", .key = KEY_NUMBER + 5, .arg = "BYTES",
+      .doc = "The same; 0: the scheduler's default" },
+    { .name = "walltime", .key = KEY_NUMBER + 6, .arg = "SECONDS",
+      .doc = "The same" },
     { 0 },
 };
+
+/* What is asked now, from the options; false if they do not say. Runs of
+ * another shape may need another share of a node: they are dropped. */
+static bool read_request(const long *numbers, struct advise_facts *facts,
+                         size_t *count, struct advise_request *request)
+{
+    size_t kept = 0;
+
+    *request = (struct advise_request){
+        .nodes = numbers[1], .tasks = numbers[2],
+        .cpus_per_task = numbers[3], .gpus_per_task = numbers[4],
+        .memory = numbers[5] > 0 ? (double)numbers[5] : NAN,
+        .seconds = numbers[6] > 0 ? (double)numbers[6] : NAN,
+    };
+    if (request->nodes < 1 || request->tasks < 1)
+        return false;
+    for (size_t i = 0; i < *count; i++) {
+        if (facts[i].nodes == request->nodes &&
+            facts[i].tasks == request->tasks)
+            facts[kept++] = facts[i];
+        else
+            advise_facts_clear(&facts[i]);
+    }
+    *count = kept;
+    return true;
+}
 
 int store_advise(struct store_context *context, int argc, char **argv)
 {
@@ -330,7 +371,7 @@ int store_advise(struct store_context *context, int argc, char **argv)
     };
     struct report report = { .words = { context, "", 0, 0,
                                         MLB_STRINGS_INIT },
-                             .limit = MOST_RUNS };
+                             .numbers = { MOST_RUNS } };
     struct mlb_strings paths = MLB_STRINGS_INIT;
     struct advise_result result = { 0 };
     struct mlb_text out = MLB_TEXT_INIT;
@@ -340,16 +381,19 @@ int store_advise(struct store_context *context, int argc, char **argv)
     if (!context->store)
         return store_fail_no_store();
     int rc = report.job ? newest(context->store, report.job,
-                                 (size_t)report.limit, &paths, &err)
+                                 (size_t)report.numbers[0], &paths, &err)
                         : mlb_error_set(&err, MLB_ERR_USAGE,
                                         "which job? (--job=NAME)");
     struct advise_facts *facts = xcalloc(paths.count + 1, sizeof(*facts));
     size_t count = rc < 0 ? 0 : read_facts(&paths, facts);
+    struct advise_request request;
+    bool asked = read_request(report.numbers, facts, &count, &request);
     if (rc == 0 && count == 0)
-        rc = mlb_error_set(&err, MLB_ERR_NOT_FOUND,
-                           "no run of \"%s\" to learn from", report.job);
+        rc = mlb_error_set(&err, MLB_ERR_NOT_FOUND, "no run of \"%s\"%s to "
+                           "learn from", report.job,
+                           asked ? " over as many nodes and tasks" : "");
     if (rc == 0) {
-        advise_make(facts, count, &result);
+        advise_make(facts, count, asked ? &request : NULL, &result);
         advise_json(report.job, count, &result, &out);
         fwrite(out.data, 1, out.length, stdout);
     }

@@ -21,6 +21,7 @@
 struct advise {
     const struct advise_facts *facts;
     size_t count, completed;
+    struct advise_request request;
     double margin;
     double memory, seconds, cores, gpus;     /* NAN: as it was */
     char *memory_basis, *time_basis, *cpu_basis, *gpu_basis;
@@ -118,7 +119,7 @@ static double memory_floor(const struct advise *a)
 static void advise_memory(struct advise *a)
 {
     struct sample s = collect(a, offsetof(struct advise_facts, memory));
-    double was = a->facts[0].memory_asked, least = memory_floor(a);
+    double was = a->request.memory, least = memory_floor(a);
     double used = s.count ? fmax(s.p95, s.newest) : 0;
     double want = fmax(used * a->margin, least);
 
@@ -178,7 +179,7 @@ static double time_floor(const struct advise *a, double *limit)
 static void advise_time(struct advise *a)
 {
     struct sample s = collect(a, offsetof(struct advise_facts, seconds));
-    double was = a->facts[0].time_asked, limit;
+    double was = a->request.seconds, limit;
     double least = time_floor(a, &limit);
     double used = s.count ? s.p95 : 0;
     double want = fmax(used * a->margin, least);
@@ -207,14 +208,14 @@ static void advise_time(struct advise *a)
 static void advise_cpus(struct advise *a)
 {
     struct sample s = collect(a, offsetof(struct advise_facts, cores));
-    double was = (double)a->facts[0].cpus_per_task;
+    double was = (double)a->request.cpus_per_task;
 
     if (s.count == 0) {
         be_silent(a, "CPUs", s.why);
         return;
     }
     double want = fmax(ceil(s.p95 - 0.1), 1);
-    if (a->facts[0].cpus_per_task < 1 || want == was)
+    if (a->request.cpus_per_task < 1 || want == was)
         return;
     a->cores = want;
     a->cpu_basis = basis_of(a, s.count, s.p95, "cores");
@@ -222,11 +223,11 @@ static void advise_cpus(struct advise *a)
 
 static void advise_gpus(struct advise *a)
 {
-    double was = (double)a->facts[0].gpus_per_task;
+    double was = (double)a->request.gpus_per_task;
     double most = -1;
     size_t runs = 0;
 
-    if (was < 1 || a->facts[0].tasks < 1)
+    if (was < 1 || a->request.tasks < 1)
         return;
     for (size_t i = 0; i < a->count; i++) {
         const struct advise_facts *f = &a->facts[i];
@@ -270,13 +271,13 @@ static char *clock_text(double seconds)
 /* PBS asks by chunks: all of them change at once. */
 static char *select_text(const struct advise *a)
 {
-    const struct advise_facts *f = &a->facts[0];
+    const struct advise_request *f = &a->request;
     struct mlb_text t = MLB_TEXT_INIT;
     long nodes = f->nodes > 0 ? f->nodes : 1;
     long ranks = f->tasks > 0 ? (f->tasks + nodes - 1) / nodes : 1;
     double cores = isnan(a->cores) ? (double)f->cpus_per_task : a->cores;
     double gpus = isnan(a->gpus) ? (double)f->gpus_per_task : a->gpus;
-    char *memory = size_text(isnan(a->memory) ? f->memory_asked : a->memory,
+    char *memory = size_text(isnan(a->memory) ? f->memory : a->memory,
                              "gb", "mb");
 
     text_addf(&t, "-l select=%ld:ncpus=%.0f:mpiprocs=%ld", nodes,
@@ -305,7 +306,7 @@ static void write_memory(struct advise *a, struct advise_result *result)
         return;
     struct card_advice *item =
         add_item(result, "resources.memory_per_node", a->memory_basis);
-    item->was = size_text(a->facts[0].memory_asked, "G", "M");
+    item->was = size_text(a->request.memory, "G", "M");
     item->value = size_text(a->memory, "G", "M");
     item->sbatch = xasprintf("--mem=%s", item->value);
     item->pbs = select_text(a);
@@ -317,7 +318,7 @@ static void write_time(struct advise *a, struct advise_result *result)
         return;
     struct card_advice *item =
         add_item(result, "resources.walltime", a->time_basis);
-    item->was = clock_text(a->facts[0].time_asked);
+    item->was = clock_text(a->request.seconds);
     item->value = clock_text(a->seconds);
     /* sbatch takes whole minutes, and that is what times are rounded to. */
     item->sbatch = xasprintf("--time=%.0f", ceil(a->seconds / 60));
@@ -333,14 +334,14 @@ static void write_counts(struct advise *a, struct advise_result *result)
 
     if (!isnan(a->cores)) {
         item = add_item(result, "resources.cpus_per_task", a->cpu_basis);
-        item->was = xasprintf("%ld", a->facts[0].cpus_per_task);
+        item->was = xasprintf("%ld", a->request.cpus_per_task);
         item->value = xasprintf("%.0f", a->cores);
         item->sbatch = xasprintf("--cpus-per-task=%.0f", a->cores);
         item->pbs = select_text(a);
     }
     if (!isnan(a->gpus)) {
         item = add_item(result, "resources.gpus_per_task", a->gpu_basis);
-        item->was = xasprintf("%ld", a->facts[0].gpus_per_task);
+        item->was = xasprintf("%ld", a->request.gpus_per_task);
         item->value = xasprintf("%.0f", a->gpus);
         item->sbatch = xasprintf("--gpus-per-task=%.0f", a->gpus);
         item->pbs = select_text(a);
@@ -365,10 +366,18 @@ static char *result_basis(const struct advise *a, size_t items)
 }
 
 void advise_make(const struct advise_facts *facts, size_t count,
+                 const struct advise_request *request,
                  struct advise_result *result)
 {
+    const struct advise_request newest = {
+        .nodes = facts->nodes, .tasks = facts->tasks,
+        .cpus_per_task = facts->cpus_per_task,
+        .gpus_per_task = facts->gpus_per_task,
+        .memory = facts->memory_asked, .seconds = facts->time_asked,
+    };
     struct advise a = { .facts = facts, .count = count, .memory = NAN,
                         .seconds = NAN, .cores = NAN, .gpus = NAN,
+                        .request = request ? *request : newest,
                         .silent = MLB_TEXT_INIT };
 
     *result = (struct advise_result){ 0 };

@@ -82,7 +82,7 @@ static void set_advice(const struct record *record, struct card *card,
 
     if (advise_facts_read(&facts, record, err) < 0)
         return;
-    advise_make(&facts, 1, &result);
+    advise_make(&facts, 1, NULL, &result);
     card->advice = result.items;
     card->advice_count = result.count;
     card->advice_basis = result.basis;

@@ -6,8 +6,8 @@ load helper
 setup() {
     common_setup
     mlbatch-store() { "$MLB_BIN/../libexec/mlbatch/mlbatch-store" "$@"; }
-    mlbatch-store --store="$MLBATCH_STORE" advise --job=none \
-        > advice 2> /dev/null || skip "mlbatch-store advise is not there"
+    mlbatch-store advise --help > advice 2> /dev/null ||
+        skip "mlbatch-store advise is not there"
     cat > job.conf <<'C'
 name = "fitted"; command = ["sh", "-c", "sleep 1"];
 resources = { walltime = "01:00:00"; memory_per_node = "512M"; };
@@ -33,8 +33,14 @@ walltime() {
     [ "$status" -eq 0 ]
     [ "$(walltime <<< "$output")" -lt 3600 ]
     [[ "$stderr" == *'--fit: resources.walltime: 01:00:00 -> '* ]]
-    run mlbatch submit --wait --fit job.conf
-    [ "$status" -eq 0 ]
+    # Not every second time only: it is the file's request that changes.
+    for _ in 1 2; do
+        run mlbatch submit --wait --fit job.conf
+        [ "$status" -eq 0 ]
+        [[ "$output" == *'--fit: resources.walltime: 01:00:00 -> '* ]]
+    done
+    run mlbatch plan --fit job.conf resources.tasks_per_node=2
+    [[ "$output" == *'no earlier runs of this job and shape'* ]]
     run mlbatch plan --fit job.conf resources.walltime=2h
     [[ "$output" == *'stays 02:00:00, as the command line says'* ]]
 }

@@ -39,7 +39,7 @@ static struct advise_result advise(struct advise_facts *facts, size_t count)
 {
     struct advise_result result;
 
-    advise_make(facts, count, &result);
+    advise_make(facts, count, NULL, &result);
     for (size_t i = 0; i < count; i++)
         advise_facts_clear(&facts[i]);
     return result;
@@ -110,6 +110,44 @@ static void test_out_of_memory(void **state)
     result = advise(facts, 1);
     assert_string_equal(find(&result, "memory_per_node")->value, "24G");
     advise_clear(&result);
+}
+
+/* It is the present request that changes, not what the last run asked: that
+ * may have followed advice already. */
+static void test_request(void **state)
+{
+    const struct advise_request file = { .nodes = 1, .tasks = 1,
+        .cpus_per_task = 4, .memory = 16.0 * GiB, .seconds = 3600 };
+    struct advise_facts facts[] = { run(1, 300, 1), run(1, 300, 1) };
+    struct advise_result result;
+
+    (void)state;
+    facts[0].memory_asked = 1.5 * GiB;
+    facts[0].time_asked = 480;
+    facts[0].cpus_per_task = 1;
+    advise_make(facts, 2, NULL, &result);
+    assert_int_equal(result.count, 0);
+    advise_clear(&result);
+    advise_make(facts, 2, &file, &result);
+    assert_string_equal(find(&result, "memory_per_node")->was, "16G");
+    assert_string_equal(find(&result, "memory_per_node")->value, "1536M");
+    assert_string_equal(find(&result, "walltime")->value, "00:08:00");
+    assert_string_equal(find(&result, "cpus_per_task")->value, "1");
+    advise_clear(&result);
+
+    /* A file that asks what once ran out gets more, after a run that had
+     * it, too. */
+    const struct advise_request small = { .nodes = 1, .tasks = 1,
+        .cpus_per_task = 1, .memory = 1.0 * GiB, .seconds = 480 };
+    facts[0].memory_asked = 2.0 * GiB;
+    facts[1].completed = false;
+    facts[1].out_of_memory = true;
+    facts[1].memory_asked = 1.0 * GiB;
+    advise_make(facts, 2, &small, &result);
+    assert_string_equal(find(&result, "memory_per_node")->value, "1536M");
+    advise_clear(&result);
+    for (size_t i = 0; i < 2; i++)
+        advise_facts_clear(&facts[i]);
 }
 
 static void test_time_limit(void **state)
@@ -254,6 +292,7 @@ int main(void)
         cmocka_unit_test(test_one_run),
         cmocka_unit_test(test_three_runs),
         cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_request),
         cmocka_unit_test(test_time_limit),
         cmocka_unit_test(test_failed),
         cmocka_unit_test(test_unavailable),

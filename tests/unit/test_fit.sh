@@ -52,7 +52,12 @@ expect 0 'fit: resources.walltime: 01:00:00 -> 00:12:00: 3 runs' --fit \
     job.conf
 [ "$(cat asked)" = "--store=$work/store
 advise
---job=a b" ] || { echo "fit: asked for:"; cat asked; failed=1; }
+--job=a b
+--nodes=1
+--tasks=1
+--cpus-per-task=1
+--gpus-per-task=0
+--walltime=3600" ] || { echo "fit: asked for:"; cat asked; failed=1; }
 expect 0 'walltime         02:00:00' --fit job.conf resources.walltime=2h
 expect 0 'walltime         02:00:00' --fit -t 2:00:00 job.conf
 expect 0 'walltime         00:12:00' --fit --job-name 'a b' -- ./train
