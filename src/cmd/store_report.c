@@ -25,14 +25,16 @@
 #define MOST_RUNS 20         /* that advice looks at */
 #define ADVISE_NUMBERS 7
 
-enum { KEY_CSV = 1101, KEY_HTML, KEY_PROMETHEUS, KEY_JOB, KEY_NUMBER };
+enum {
+    KEY_CSV = 1101, KEY_HTML, KEY_PROMETHEUS, KEY_JOB, KEY_NUMBER,
+};
 
 struct report {
     struct store_words words;
     bool csv, html;
     const char *prometheus;
     const char *job;
-    long numbers[ADVISE_NUMBERS];         /* of advise_options, in their order */
+    long numbers[ADVISE_NUMBERS];    /* of advise_options, in order */
 };
 
 static error_t parse_report(int key, char *arg, struct argp_state *state)
