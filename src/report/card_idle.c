@@ -41,6 +41,9 @@ struct card_idle card_idle_find(const double *time, const double *value,
     struct card_idle idle = { 0 };
     double usual = interval(time, count), length = 0;
 
+    /* Rows behind the last sample say nothing, also not that it ended. */
+    while (count > 1 && isnan(value[count - 1]))
+        count--;
     for (size_t i = 1; i < count; i++) {
         double step = time[i] - time[i - 1];
         bool watched = step <= GAP * usual && !isnan(value[i]);
@@ -117,6 +120,12 @@ static struct card_value longest(const struct card_input *in,
         if (gpus.asked > 0 || gpus.held > 0)
             add_gpus(in, attempt, limit, &cpu, &v);
         *idle = card_idle_find(cpu.time, cpu.value, cpu.count, limit);
+        /* A row stands for an interval around its time: the last one may
+         * reach over the end. */
+        if (card_has(&in->last->seconds))
+            idle->from = fmin(idle->from,
+                              fmax(in->last->seconds.number - idle->longest,
+                                   0));
         v.number = idle->longest;
         if (idle->watched <= 0)
             card_worsen(&v, METRIC_UNAVAILABLE, METRIC_LOST,
