@@ -82,7 +82,9 @@ void card_format(double number, const char *unit, struct mlb_text *out)
         text_addf(out, fabs(number) < 99.995 ? "%.2f cores" : "%.0f cores",
                   number);
     else if (*unit)
-        text_addf(out, "%.4g %s", number, unit);
+        text_addf(out, fabs(number) >= 1e4 && fabs(number) < 1e9 ? "%.0f %s"
+                                                                 : "%.4g %s",
+                  number, unit);
     else
         text_addf(out, "%.6g", number);
 }

@@ -85,8 +85,8 @@ static void warn_cpu(const struct card_input *in, struct card *card)
     double asked = (double)in->tasks * (double)in->cpus_per_task;
 
     if (share < LOW_CPU && asked - busy >= 1)
-        strings_pushf(&card->warnings, "of %.0f CPUs %.1f were busy: %.0f "
-                      "stood idle", asked, busy, floor(asked - busy));
+        strings_pushf(&card->warnings, "of %.0f CPUs %.1f were busy", asked,
+                      busy);
     else if (share > 1.05)
         strings_pushf(&card->warnings, "oversubscribed: %.1f CPUs were busy "
                       "where %.0f were asked for", busy, asked);
