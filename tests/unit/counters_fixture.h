@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -19,6 +20,7 @@
 #define MIB (1024 * 1024LL)
 
 struct work {
+    int64_t taken;               /* machine_taken when it began */
     pid_t pid;
     int group;                   /* -1: not counted */
     int go, ready;               /* its standard input and error */
@@ -27,6 +29,21 @@ struct work {
     int64_t values[METRIC_COUNT];
     struct metric_status status[METRIC_COUNT];
 };
+
+/* What interrupts and the host took of this machine's CPU time: perf's clock
+ * counts it for whoever was interrupted, the program's own does not. */
+static inline int64_t machine_taken(void)
+{
+    long long t[8] = { 0 };
+    FILE *f = fopen("/proc/stat", "re");
+
+    if (f && fscanf(f, "cpu %lld %lld %lld %lld %lld %lld %lld %lld", &t[0],
+                    &t[1], &t[2], &t[3], &t[4], &t[5], &t[6], &t[7]) != 8)
+        t[5] = t[6] = t[7] = 0;
+    if (f)
+        fclose(f);
+    return (t[5] + t[6] + t[7]) * (1000 / sysconf(_SC_CLK_TCK)) * MS;
+}
 
 static inline void work_child(int held, int in, int error, char **argv)
 {
@@ -47,7 +64,7 @@ static inline void work_child(int held, int in, int error, char **argv)
  * its exec if counted. */
 static inline struct work work_start(const char *words, bool counted)
 {
-    struct work w = { .group = -1 };
+    struct work w = { .group = -1, .taken = machine_taken() };
     char *argv[32] = { getenv("WORK") }, *rest = NULL;
     char *copy = strdup(words);
     int held[2], in[2], error[2], argc = 1;
@@ -134,6 +151,18 @@ static inline void assert_near(int64_t value, int64_t truth)
     if (llabs(value - truth) > truth / 50)
         fail_msg("%lld is not within 2 %% of %lld", (long long)value,
                  (long long)truth);
+}
+
+/* CPU time of a program that uses truth itself: its start and end beside, on
+ * a busy machine with cold caches, and what was taken meanwhile. */
+static inline void assert_near_time(const struct work *w, int64_t truth)
+{
+    int64_t value = w->values[METRIC_CPU_TIME];
+    int64_t more = machine_taken() - w->taken + 20 * MS;
+
+    if (value < truth - truth / 50 || value > truth + truth / 50 + more)
+        fail_msg("%lld is not within 2 %% of %lld (and %lld more)",
+                 (long long)value, (long long)truth, (long long)more);
 }
 
 #endif

@@ -3,7 +3,9 @@
 #ifndef PROGRAM_FIXTURE_H
 #define PROGRAM_FIXTURE_H
 
+#include <linux/perf_event.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,8 +31,35 @@ static void burn(int ms)
 struct program {
     pid_t pid;
     int orders, answers;
+    int clock;                       /* of its task clock, -1: none */
     double before;                   /* its CPU time when it was ready, ns */
 };
+
+/* The truth must be on the clock that stands for the hardware: that one goes
+ * on while the host takes the CPU away, getrusage's does not. */
+static int open_clock(pid_t pid)
+{
+    struct perf_event_attr attr = {
+        .type = PERF_TYPE_SOFTWARE,
+        .size = sizeof(attr),
+        .config = PERF_COUNT_SW_TASK_CLOCK,
+        .inherit = 1,
+    };
+
+    return (int)syscall(SYS_perf_event_open, &attr, pid, -1, -1,
+                        PERF_FLAG_FD_CLOEXEC);
+}
+
+/* Of it and its children so far, ns; 0 where there is no such clock. */
+static double program_time(const struct program *program)
+{
+    uint64_t count;
+
+    if (program->clock < 0 ||
+        read(program->clock, &count, sizeof(count)) != sizeof(count))
+        return 0;
+    return (double)count;
+}
 
 /* A child that burns for each byte, and ends with its parent. */
 static void begin_worker(int *there, int *back)
@@ -114,6 +143,7 @@ static struct program begin_program(void)
     program.orders = there[1];
     program.answers = back[0];
     assert_int_equal(read(back[0], &ready, 1), 1);
+    program.clock = open_clock(program.pid);
     assert_int_equal(clock_getcpuclockid(program.pid, &id), 0);
     program.before = clock_ms(id) * 1e6;
     return program;
@@ -137,6 +167,11 @@ static double end_program(struct program *program)
     close(program->orders);
     close(program->answers);
     assert_int_equal(wait4(program->pid, NULL, 0, &usage), program->pid);
+    double counted = program_time(program);
+    if (program->clock >= 0)
+        close(program->clock);
+    if (counted > 0)
+        return counted;
     return ((double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec) *
                1e9 + ((double)usage.ru_utime.tv_usec +
                       (double)usage.ru_stime.tv_usec) * 1e3 -

@@ -25,7 +25,7 @@ static void check_cpu(const char *words, int64_t ms)
     struct work w = work_start(words, true);
 
     work_end(&w);
-    assert_near(w.values[METRIC_CPU_TIME], ms * MS);
+    assert_near_time(&w, ms * MS);
     assert_int_equal(w.status[METRIC_CPU_TIME].state, METRIC_OK);
 }
 
@@ -88,7 +88,7 @@ static void test_ignored(void **state)
         print_message("skipped: %s\n", w.opened.reason);
         skip();
     }
-    assert_near(w.values[METRIC_CPU_TIME], 500 * MS);
+    assert_near_time(&w, 500 * MS);
     assert_string_equal(w.status[METRIC_CPU_TIME].source, "perf");
     assert_int_equal(w.status[METRIC_SWITCHES].state, METRIC_PARTIAL);
     assert_int_equal(w.status[METRIC_WRITE_CHARS].state, METRIC_PARTIAL);
@@ -101,7 +101,7 @@ static void test_no_counter(void **state)
 
     (void)state;
     work_end(&w);
-    assert_near(w.values[METRIC_CPU_TIME], 500 * MS);
+    assert_near_time(&w, 500 * MS);
     assert_string_equal(w.status[METRIC_CPU_TIME].source, "rusage");
     assert_true(w.values[METRIC_SWITCHES] >= 100);
     assert_int_equal(w.values[METRIC_CYCLES], METRIC_MISSING);

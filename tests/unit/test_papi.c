@@ -52,13 +52,11 @@ static void read_task(struct task *task)
     papi->read(task->state, task->values, task->status);
 }
 
-/* The kernel takes a process's counters away before its memory, which takes
- * CPU time, too: 2 ms are let pass. */
+/* 2 ms beside: the kernel takes a process's counters away one after the
+ * other, and what it does then is CPU time, too. */
 static void assert_near(double value, double truth, double share)
 {
-    /* 5 ms beside: the clock that stands for the hardware goes on while
-     * others take the CPU, which the truth does not. */
-    if (fabs(value - truth) > truth * share + 5e6)
+    if (fabs(value - truth) > truth * share + 2e6)
         fail_msg("%.0f is not within %.0f %% of %.0f", value, share * 100,
                  truth);
 }
@@ -200,9 +198,12 @@ static void late(const struct fake_case *c)
 
     (void)c;
     order(&program, "bbw");
+    double before = program_time(&program);
+    if (before == 0)
+        before = 100e6;
     begin_task(&task, program.pid, true);
     order(&program, "bxfx");
-    double truth = end_program(&program) - 100e6;
+    double truth = end_program(&program) - before;
     read_task(&task);
     assert_near((double)task.values[METRIC_CYCLES], truth, 0.02);
     assert_int_equal(task.status[METRIC_CYCLES].state, METRIC_PARTIAL);
@@ -283,7 +284,17 @@ static void foreign(const struct fake_case *c)
 }
 FAKE(test_foreign_process, .body = foreign)
 
-/* Windows in which the counters found no room are gaps, not zeros. */
+/* Seconds that the orders take on the wall's clock. */
+static double time_orders(const struct program *program, const char *orders)
+{
+    double begun = clock_ms(CLOCK_MONOTONIC);
+
+    order(program, orders);
+    return (clock_ms(CLOCK_MONOTONIC) - begun) / 1e3;
+}
+
+/* Windows in which the counters found no room are gaps, not zeros: what was
+ * counted in a second before goes on for as long. */
 static void starved(const struct fake_case *c)
 {
     struct program program = begin_program();
@@ -291,18 +302,18 @@ static void starved(const struct fake_case *c)
 
     (void)c;
     begin_task(&task, program.pid, false);
-    order(&program, "bb");
+    double counted = time_orders(&program, "bb");
     read_task(&task);
     int64_t before = task.values[METRIC_CYCLES];
     setenv("FAKE_PMU", "starved", 1);
-    order(&program, "bb");
+    double starved_for = time_orders(&program, "bb");
     read_task(&task);
     unsetenv("FAKE_PMU");
     assert_int_equal(task.status[METRIC_CYCLES].state, METRIC_ESTIMATED);
     assert_int_equal(task.status[METRIC_CYCLES].cause, METRIC_CONTENDED);
-    assert_in_range(task.status[METRIC_CYCLES].coverage, 10, 90);
+    assert_in_range(task.status[METRIC_CYCLES].coverage, 1, 99);
     assert_near((double)(task.values[METRIC_CYCLES] - before),
-                (double)before, 0.5);
+                (double)before * starved_for / counted, 0.5);
     for (int i = 0; i < 6; i++) {
         order(&program, "f");
         read_task(&task);
