@@ -13,11 +13,13 @@
 #include "base/files.h"
 #include "run/journal.h"
 #include "run/record.h"
+#include "run/record_lock.h"
 #include "run/record_parts.h"
 #include "store/sealed.h"
 
 #define FILE_LIMIT (64u << 20)
 #define STALE_SECONDS 3600
+#define PATIENCE 60              /* seconds that another seal may take */
 
 /* One attempt's series: made of journals, or those of the old record. */
 struct part {
@@ -29,6 +31,7 @@ struct part {
 
 struct sealing {
     const char *run_dir;
+    bool locked;                     /* into the run, with its lock */
     struct record *r, *old;          /* old: NULL if there is none */
     struct mlb_text old_sources, sources;
     struct mlb_events events;
@@ -395,8 +398,12 @@ static void remove_journals(struct sealing *s)
 {
     char *record = xasprintf("%s/record.h5", s->run_dir);
     struct record *made = record_load(s->run_dir, record, NULL);
+    struct mlb_text sources = MLB_TEXT_INIT;
+    bool sound = made && record_lock_check(s->run_dir, NULL) == 0 &&
+                 record_read_bytes(made->file->sealed, RECORD_SOURCES,
+                                   &sources, NULL) == 0;
 
-    for (size_t i = 0; made && i < s->count; i++) {
+    for (size_t i = 0; sound && i < s->count; i++) {
         const struct part *p = &s->parts[i];
         for (size_t k = 0; p->ended && k < p->journals.count; k++) {
             char *name = xasprintf("journal/%s", p->journals.items[k]);
@@ -405,13 +412,14 @@ static void remove_journals(struct sealing *s)
             struct stat st;
             /* Of one that cannot be opened, nothing is in the record. */
             if (reader && (p->keep || p->series) && lstat(path, &st) == 0 &&
-                source_size(&s->sources, name) == (long long)st.st_size)
+                source_size(&sources, name) == (long long)st.st_size)
                 unlink(path);
             journal_reader_close(reader);
             free(path);
             free(name);
         }
     }
+    text_clear(&sources);
     record_close(made);
     free(record);
 }
@@ -430,47 +438,94 @@ static void clear(struct sealing *s)
     record_close(s->r);
 }
 
+/* All of it into the file path, from what is there now. */
+static int seal_once(struct sealing *s, const char *path,
+                     struct mlb_error *err)
+{
+    struct sealed_writer *w;
+
+    /* Sizes first: what is written after that is news to this record. */
+    list_sources(s->run_dir, "events", &s->sources);
+    list_sources(s->run_dir, "journal", &s->sources);
+    if (events_read(s->run_dir, &s->events, err) < 0)
+        return -1;
+    if (s->events.torn > 0)
+        strings_pushf(&s->r->damage, "%zu lines of the event log are not "
+                      "whole", s->events.torn);
+    record_add_events(s->r, &s->events);
+    open_old(s);
+    read_inputs(s);
+    for (size_t i = 0; i < s->r->attempt_count; i++)
+        get_part(s, s->r->attempts[i].number);
+    find_journals(s);
+    for (size_t i = 0; i < s->count; i++)
+        plan_part(s, &s->parts[i]);
+    w = sealed_create(path, err);
+    if (!w)
+        return -1;
+    if (write_all(s, w, err) < 0 ||
+        (s->locked && record_lock_check(s->run_dir, err) < 0)) {
+        sealed_abandon(w);
+        return -1;
+    }
+    return sealed_publish(w, err);
+}
+
+/* What tells one published record.h5 from the next. */
+static struct timespec record_time(const char *run_dir)
+{
+    char *path = xasprintf("%s/record.h5", run_dir);
+    struct stat st = { 0 };
+
+    if (lstat(path, &st) < 0)
+        st = (struct stat){ 0 };
+    free(path);
+    return st.st_mtim;
+}
+
+/* For a run that cannot be written, so nor locked: another seal meanwhile may
+ * have moved what is in journals into the record, and it is done again. */
+static int seal_aside(const char *run_dir, const char *path,
+                      struct mlb_error *err)
+{
+    for (int tries = 0; tries < 5; tries++) {
+        struct sealing s = {
+            .run_dir = run_dir, .r = record_create(run_dir),
+            .old_sources = MLB_TEXT_INIT, .sources = MLB_TEXT_INIT,
+            .events = MLB_EVENTS_INIT,
+        };
+        struct timespec before = record_time(run_dir);
+        int rc = seal_once(&s, path, err);
+        struct timespec after = record_time(run_dir);
+        clear(&s);
+        if (rc < 0 || (before.tv_sec == after.tv_sec &&
+                       before.tv_nsec == after.tv_nsec))
+            return rc;
+    }
+    return mlb_error_set(err, MLB_ERR_FAILED, "%s: its record changes again "
+                         "and again; try later", run_dir);
+}
+
 int record_seal_to(const char *run_dir, const char *path,
                    struct mlb_error *err)
 {
+    if (path)
+        return seal_aside(run_dir, path, err);
+    if (record_lock(run_dir, PATIENCE, err) < 0)
+        return -1;
     struct sealing s = {
-        .run_dir = run_dir, .r = record_create(run_dir),
+        .run_dir = run_dir, .r = record_create(run_dir), .locked = true,
         .old_sources = MLB_TEXT_INIT, .sources = MLB_TEXT_INIT,
         .events = MLB_EVENTS_INIT,
     };
     char *own = xasprintf("%s/record.h5", run_dir);
-    struct sealed_writer *w = NULL;
-    int rc = -1;
+    int rc = seal_once(&s, own, err);
 
-    /* Sizes first: what is written after that is news to this record. */
-    list_sources(run_dir, "events", &s.sources);
-    list_sources(run_dir, "journal", &s.sources);
-    if (events_read(run_dir, &s.events, err) < 0)
-        goto out;
-    if (s.events.torn > 0)
-        strings_pushf(&s.r->damage, "%zu lines of the event log are not "
-                      "whole", s.events.torn);
-    record_add_events(s.r, &s.events);
-    open_old(&s);
-    read_inputs(&s);
-    for (size_t i = 0; i < s.r->attempt_count; i++)
-        get_part(&s, s.r->attempts[i].number);
-    find_journals(&s);
-    for (size_t i = 0; i < s.count; i++)
-        plan_part(&s, &s.parts[i]);
-    w = sealed_create(path ? path : own, err);
-    if (!w)
-        goto out;
-    rc = write_all(&s, w, err);
-    if (rc < 0)
-        sealed_abandon(w);
-    else
-        rc = sealed_publish(w, err);
-    if (rc == 0 && !path) {
+    if (rc == 0) {
         remove_leftovers(run_dir);
         remove_journals(&s);
     }
-out:
+    record_unlock(run_dir);
     clear(&s);
     free(own);
     return rc;
