@@ -2,11 +2,6 @@
 /* run/record: a run's events, sealed and read back. */
 #include "config.h"
 
-#include <fcntl.h>
-
-#include "base/fields.h"
-#include "base/process.h"
-#include "run/record_lock.h"
 #include "seal_fixture.h"
 
 /* All of an array, which has count values. Caller frees. */
@@ -524,51 +519,6 @@ static void test_killed(void **state)
     record_close(r);
 }
 
-static void write_lock(const char *dir, const char *host, long pid,
-                       unsigned long long begun)
-{
-    struct mlb_fields f = MLB_FIELDS_INIT;
-    char *path = xasprintf("%s/record.lock", dir), space[64] = "";
-
-    assert_true(readlink("/proc/self/ns/pid", space, sizeof(space) - 1) > 0);
-    fields_add(&f, "host", host);
-    fields_add(&f, "boot", process_boot_id());
-    fields_add(&f, "space", space);
-    fields_addf(&f, "pid", "%ld", pid);
-    fields_addf(&f, "start", "%llu", begun);
-    assert_int_equal(fields_write(&f, path, NULL), 0);
-    fields_clear(&f);
-    free(path);
-}
-
-/* Taken over from the dead, here and after long also from elsewhere; not
- * from the living. */
-static void test_lock(void **state)
-{
-    const struct timespec old[2] = { { .tv_sec = EPOCH }, { .tv_sec = EPOCH } };
-    char *path = xasprintf("%s/record.lock", (char *)*state);
-    struct mlb_error err;
-
-    write_lock(*state, process_host(), getpid(), 1);
-    assert_int_equal(record_lock(*state, 1, &err), 0);
-    assert_int_equal(record_lock_check(*state, &err), 0);
-    record_unlock(*state);
-    assert_int_equal(access(path, F_OK), -1);
-    write_lock(*state, process_host(), getppid(),
-               process_start_time(getppid()));
-    assert_int_equal(record_lock(*state, 0, &err), -1);
-    assert_non_null(strstr(err.text, "record.lock"));
-    write_lock(*state, "elsewhere", 1, 1);
-    assert_int_equal(record_lock(*state, 0, &err), -1);
-    assert_non_null(strstr(err.text, "elsewhere"));
-    record_unlock(*state);
-    assert_int_equal(access(path, F_OK), 0);
-    assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
-    assert_int_equal(record_lock(*state, 1, &err), 0);
-    record_unlock(*state);
-    free(path);
-}
-
 /* Several seal the same run at once, again and again: whoever comes last
  * knows what the others have taken out of the journals. */
 static void test_at_once(void **state)
@@ -618,7 +568,6 @@ int main(void)
         TEST(test_leaders),
         TEST(test_clock),
         TEST(test_killed),
-        TEST(test_lock),
         TEST(test_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
