@@ -20,14 +20,14 @@ for header in include/mlbatch/*.h; do
             echo "headers: skipped $header: no MPI here"
             continue
         fi
-        "$CC" "${flags[@]}" "${mpi[@]}" -std=c99 -x c "$header" || failed=1
+        $CC "${flags[@]}" "${mpi[@]}" -std=c99 -x c "$header" || failed=1
         if command -v c++ > /dev/null; then
             c++ "${flags[@]}" "${mpi[@]}" -std=c++11 -x c++ "$header" ||
                 failed=1
         fi
         continue
     fi
-    "$CC" "${flags[@]}" -std=c99 -x c "$header" || failed=1
+    $CC "${flags[@]}" -std=c99 -x c "$header" || failed=1
     if command -v c++ > /dev/null; then
         c++ "${flags[@]}" -std=c++11 -x c++ "$header" || failed=1
     fi
@@ -37,7 +37,7 @@ for header in src/*/*.h; do
         echo "headers: skipped $header: no MPI here"
         continue
     fi
-    "$CC" "${flags[@]}" ${mpi[@]+"${mpi[@]}"} -std=gnu11 -x c "$header" ||
+    $CC "${flags[@]}" ${mpi[@]+"${mpi[@]}"} -std=gnu11 -x c "$header" ||
         failed=1
 done
 [ "$failed" = 0 ] && echo "headers: ok"
