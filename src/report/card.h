@@ -41,6 +41,7 @@ struct card_table {
     char **names; size_t row_count;          /* of the rows */
     struct card_value *cells;                /* [row][column] */
     size_t left_out;         /* rows that the card leaves out */
+    const char *rare;        /* key of a column whose 0 is no news, or NULL */
 };
 
 struct card_plot {

@@ -73,7 +73,7 @@ void card_format(double number, const char *unit, struct mlb_text *out)
     else if (strcmp(unit, "bytes/s") == 0)
         add_size(out, number, "/s");
     else if (strcmp(unit, "1") == 0)
-        text_addf(out, fabs(number) < 0.001 && number != 0 ? "%.4f %%"
+        text_addf(out, fabs(number) < 0.001 && number != 0 ? "%.2g %%"
                                                            : "%.1f %%",
                   number * 100);
     else if (strcmp(unit, "count") == 0 || strcmp(unit, "rank") == 0)

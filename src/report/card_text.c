@@ -91,6 +91,32 @@ static void add_row(struct text_card *t, const struct card_row *row)
     text_clear(&word);
 }
 
+/* A reason in full for the first time, later without what is in brackets:
+ * the list at the end has all of it. */
+static void add_reason(struct text_card *t, const char *reason,
+                       struct mlb_text *line)
+{
+    const char *bracket = strstr(reason, " (");
+
+    if (!strings_have(&t->reasons, reason)) {
+        strings_push(&t->reasons, reason);
+        bracket = NULL;
+    }
+    text_addn(line, reason, bracket ? (size_t)(bracket - reason)
+                                    : strlen(reason));
+}
+
+/* Is there no value at all in it, for one and the same reason? */
+static bool is_void(const struct card_section *section)
+{
+    for (size_t i = 0; i < section->count; i++)
+        if (card_has_value(&section->rows[i]) ||
+            strcmp(section->rows[i].value.reason,
+                   section->rows[0].value.reason) != 0)
+            return false;
+    return true;
+}
+
 /* What is not there, by reason: one may take out a whole section. */
 static void add_unavailable(struct text_card *t,
                             const struct card_section *section)
@@ -102,16 +128,20 @@ static void add_unavailable(struct text_card *t,
         if (done[i] || card_has_value(row))
             continue;
         struct mlb_text line = MLB_TEXT_INIT;
-        text_add(&line, row->label);
+        bool whole = is_void(section);
+        if (!whole)
+            text_add(&line, row->label);
         for (size_t k = i + 1; k < section->count; k++) {
             const struct card_row *other = &section->rows[k];
             if (card_has_value(other) ||
                 strcmp(other->value.reason, row->value.reason) != 0)
                 continue;
             done[k] = true;
-            text_addf(&line, ", %s", other->label);
+            if (!whole)
+                text_addf(&line, ", %s", other->label);
         }
-        text_addf(&line, ": n/a: %s", row->value.reason);
+        text_add(&line, whole ? "n/a: " : ": n/a: ");
+        add_reason(t, row->value.reason, &line);
         text_add(t->out, "  ");
         text_wrap(t, line.data, 2, 4);
         text_clear(&line);
@@ -218,7 +248,8 @@ void card_text(const struct card *card, const struct card_style *style,
                struct mlb_text *out)
 {
     struct text_card t = { .out = out, .style = style,
-                           .width = style->width < 40 ? 40 : style->width };
+                           .width = style->width < 40 ? 40 : style->width,
+                           .reasons = MLB_STRINGS_INIT };
 
     add_head(&t, card);
     add_warnings(&t, card);
@@ -230,4 +261,5 @@ void card_text(const struct card *card, const struct card_style *style,
         text_plot(&t, &card->plots[i]);
     add_missing(&t, card);
     add_advice(&t, card);
+    strings_clear(&t.reasons);
 }

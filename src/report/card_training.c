@@ -134,6 +134,7 @@ static void add_metrics(const struct card_input *in, struct card *card)
         if (!table)
             table = card_table_add(card, "metrics", "Told by the program",
                                    columns, COLUMNS);
+        table->rare = "not_finite";
         if (table->row_count < MOST)
             add_metric(table, &record->metrics[i]);
         else

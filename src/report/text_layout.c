@@ -61,13 +61,22 @@ static size_t fitting(const char *s, size_t length, int columns)
     return i;
 }
 
+/* Bytes of the first word; a percent sign stays with its number. */
+static size_t word_length(const char *s)
+{
+    size_t n = strcspn(s, " ");
+
+    return n > 0 && strncmp(s + n, " %", 2) == 0
+               ? n + 2 + strcspn(s + n + 2, " ") : n;
+}
+
 void text_wrap(struct text_card *t, const char *s, int at, int indent)
 {
     char *shown = text_printable(s), *p = shown;
     bool first = true;
 
     while (*p) {
-        size_t length = strcspn(p, " ");
+        size_t length = word_length(p);
         char *word = xstrndup(p, length);
         int columns = text_columns(word);
         free(word);
@@ -179,14 +188,19 @@ static void add_columns(struct text_card *t, const struct card_table *table,
     }
 }
 
-/* Some cell of the rows shown is there. */
+/* Some cell of the rows shown is there, and worth showing. */
 static bool column_shown(const struct card_table *table, size_t column,
                          size_t rows)
 {
-    for (size_t i = 0; i < rows; i++)
-        if (table->cells[i * table->column_count + column].state !=
-            METRIC_UNAVAILABLE)
+    bool rare = table->rare &&
+                strcmp(table->columns[column].key, table->rare) == 0;
+
+    for (size_t i = 0; i < rows; i++) {
+        const struct card_value *v =
+            &table->cells[i * table->column_count + column];
+        if (v->state != METRIC_UNAVAILABLE && !(rare && v->number == 0))
             return true;
+    }
     return false;
 }
 
@@ -268,7 +282,8 @@ static int bucket(const struct card_line *line, double means[SPARKS])
     return buckets;
 }
 
-static void add_sparks(struct text_card *t, const double *means, int count)
+static void add_sparks(struct text_card *t, const struct card_plot *plot,
+                       const double *means, int count)
 {
     static const char *const blocks[] = { "▁", "▂", "▃", "▄", "▅", "▆", "▇",
                                           "█" };
@@ -286,6 +301,12 @@ static void add_sparks(struct text_card *t, const double *means, int count)
         text_add(t->out, isnan(means[i]) ? " "
                          : t->style->unicode ? blocks[k] : marks[k]);
     }
+    if (high > low) {
+        text_add(t->out, "  ");
+        card_format(low, plot->unit, t->out);
+        text_add(t->out, " to ");
+        card_format(high, plot->unit, t->out);
+    }
 }
 
 /* A line of which nothing is known would be a line of blanks. */
@@ -297,6 +318,23 @@ static bool line_shown(const struct card_line *line)
     return false;
 }
 
+/* Plots of one title in a row are one block; the name of the only line says
+ * what a title of the same words would. */
+static void add_plot_title(struct text_card *t, const struct card_plot *plot)
+{
+    bool same = t->plot_title && strcmp(t->plot_title, plot->title) == 0;
+
+    t->plot_title = plot->title;
+    if (same)
+        return;
+    text_add(t->out, "\n");
+    if (plot->line_count == 1 &&
+        strcmp(plot->lines[0].name, plot->title) == 0)
+        return;
+    text_paint(t, PAINT_BOLD, plot->title);
+    text_add(t->out, "\n");
+}
+
 void text_plot(struct text_card *t, const struct card_plot *plot)
 {
     bool begun = false;
@@ -306,17 +344,14 @@ void text_plot(struct text_card *t, const struct card_plot *plot)
         double means[SPARKS];
         if (!line_shown(line))
             continue;
-        if (!begun) {
-            text_add(t->out, "\n");
-            text_paint(t, PAINT_BOLD, plot->title);
-            text_add(t->out, "\n");
-        }
+        if (!begun)
+            add_plot_title(t, plot);
         begun = true;
         int count = bucket(line, means);
         text_add(t->out, "  ");
         add_name(t->out, line->name);
         text_add(t->out, "  ");
-        add_sparks(t, means, count);
+        add_sparks(t, plot, means, count);
         text_add(t->out, "\n");
     }
 }

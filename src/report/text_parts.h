@@ -9,6 +9,8 @@ struct text_card {
     struct mlb_text *out;
     const struct card_style *style;
     int width;
+    struct mlb_strings reasons;  /* that were given in full */
+    const char *plot_title;      /* of the plot before, or NULL */
 };
 
 enum text_paint { PAINT_BOLD, PAINT_RED };
