@@ -64,6 +64,7 @@ static void set_head(const struct card_input *in, struct card *card)
     const struct card_attempt *a =
         in->attempt_count ? &in->attempts[in->attempt_count - 1] : NULL;
     card->job = xstrdup(a ? a->attempt->job : "");
+    card->cause = xstrdup(a ? a->attempt->text : "");
     card->state = xstrdup(!a ? "never begun"
                           : *a->attempt->state ? a->attempt->state
                                                : "no end told");

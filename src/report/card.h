@@ -62,6 +62,7 @@ struct card_advice {
 
 struct card {
     char *run, *name, *state, *command, *scheduler, *job;
+    char *cause;             /* of the state, one line; "": none told */
     double start, seconds;   /* seconds since 1970; of the last attempt */
     long attempts;
     struct mlb_strings warnings;     /* the worst first: "4 GPUs were ..." */

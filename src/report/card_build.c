@@ -142,7 +142,7 @@ static void clear_advice(struct card *card)
 void card_clear(struct card *card)
 {
     char *owned[] = { card->run, card->name, card->state, card->command,
-                      card->scheduler, card->job };
+                      card->cause, card->scheduler, card->job };
 
     for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
         free(owned[i]);

@@ -80,6 +80,8 @@ static void add_head(struct mlb_text *out, const struct card *card)
     text_addf(out, " <span class=\"badge%s\">", mood(card->state));
     html_add(out, card->state);
     text_add(out, "</span></h1>\n");
+    if (*card->cause)
+        html_element(out, "p", card->cause, "p");
     add_facts(out, card);
     if (*card->command) {
         text_add(out, "<pre tabindex=\"0\" aria-label=\"Command\">");

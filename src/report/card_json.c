@@ -187,6 +187,7 @@ static void add_head(json_t *o, const struct card *card)
     json_object_set_new(o, "name", json_text(card->name));
     json_object_set_new(o, "state", json_text(card->state));
     json_object_set_new(o, "command", json_text(card->command));
+    json_object_set_new(o, "text", json_text(card->cause));
     json_object_set_new(o, "scheduler", json_text(card->scheduler));
     json_object_set_new(o, "job", json_text(card->job));
     json_object_set_new(o, "start", number_or_null(card->start));

@@ -174,6 +174,10 @@ static void add_head(struct text_card *t, const struct card *card)
     text_paint(t, PAINT_BOLD, line.data);
     text_add(t->out, "\n");
     text_clear(&line);
+    if (*card->cause) {
+        text_add(t->out, "  ");
+        text_wrap(t, card->cause, 2, 4);
+    }
     if (*card->command) {
         text_add(t->out, "  ");
         text_wrap(t, card->command, 2, 4);

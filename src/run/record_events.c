@@ -75,6 +75,7 @@ static void end_attempt(struct record *r, const struct mlb_event *e)
     a->end = e->time;
     a->exit = get_whole(e, "exit");
     copy_words(a->state, sizeof(a->state), get_words(e, "state"));
+    copy_words(a->text, sizeof(a->text), get_words(e, "text"));
     if (*get_words(e, "job"))
         copy_words(a->job, sizeof(a->job), get_words(e, "job"));
 }

@@ -16,6 +16,7 @@ struct record_attempt {
     long exit;               /* LONG_MIN: not told */
     char state[16];          /* "" : not told */
     char job[64];
+    char text[160];          /* the cause, one line; "": none told */
 };
 
 struct record_task {

@@ -26,6 +26,7 @@ static const struct record_column attempt_columns[] = {
     WHOLE(record_attempt, exit, "", "exit code of the launch line"),
     WORDS(record_attempt, state, "how it ended"),
     WORDS(record_attempt, job, "the scheduler's id"),
+    WORDS(record_attempt, text, "the cause of its end"),
     { 0 },
 };
 

@@ -131,7 +131,7 @@ static struct card_fixture *fixture_create(void)
                                         (char *)NO_PMU, "no-pmu" };
     f->card = (struct card){
         .run = (char *)"digits.3", .name = (char *)"digits",
-        .state = (char *)"completed",
+        .state = (char *)"completed", .cause = (char *)"",
         .command = (char *)"./train --epochs 5\necho '<done>'",
         .scheduler = (char *)"slurm", .job = (char *)"4711",
         .start = 1795000000, .seconds = 768, .attempts = 2,

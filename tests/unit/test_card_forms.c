@@ -118,6 +118,101 @@ static void test_text(void **state)
     fixture_free(r);
 }
 
+static void assert_shown(double number, const char *unit, const char *shown)
+{
+    struct mlb_text out = MLB_TEXT_INIT;
+
+    card_format(number, unit, &out);
+    assert_string_equal(out.data, shown);
+    text_clear(&out);
+}
+
+/* No more digits than a person reads. */
+static void test_digits(void **state)
+{
+    (void)state;
+    assert_shown(0.00052, "1", "0.052 %");
+    assert_shown(0.0000123, "1", "0.0012 %");
+    assert_shown(-0.00052, "1", "-0.052 %");
+    assert_shown(0.002, "1", "0.2 %");
+    assert_shown(0, "1", "0.0 %");
+}
+
+/* The card of r as text in columns; caller frees. */
+static char *text_of(struct record *r, int columns)
+{
+    struct mlb_text out = MLB_TEXT_INIT;
+    struct card card;
+
+    compute(&card, r);
+    card_text(&card, &(struct card_style){ .width = columns }, &out);
+    card_clear(&card);
+    return text_detach(&out);
+}
+
+/* At no width does a line part a number from its sign, and the last line has
+ * an end, so that a prompt stands on its own. */
+static void test_lines(void **state)
+{
+    (void)state;
+    for (int columns = 40; columns < 120; columns++) {
+        struct record *r = full();
+        char *text = text_of(r, columns);
+        assert_null(strstr(text, "\n    %"));
+        assert_non_null(strstr(text, "50 %"));
+        assert_int_equal(text[strlen(text) - 1], '\n');
+        free(text);
+        fixture_free(r);
+    }
+}
+
+/* A count of what is wrong is told where there is something wrong. */
+static void test_finite(void **state)
+{
+    static const double fine[] = { 2, 1 }, wrong[] = { 2, INFINITY };
+    struct record *r = fixture_record(1, 1, 1, 0);
+    char *text;
+
+    (void)state;
+    fixture_metric(r, "loss", fine, 2);
+    text = text_of(r, 80);
+    assert_non_null(strstr(text, "highest  values\n"));
+    assert_null(strstr(text, "not finite"));
+    free(text);
+    fixture_metric(r, "norm", wrong, 2);
+    text = text_of(r, 80);
+    assert_non_null(strstr(text, "values  not finite\n"));
+    free(text);
+    fixture_free(r);
+}
+
+/* Why it failed stands under that it did, whatever bytes it is made of. */
+static void test_cause(void **state)
+{
+    static const char begin[] = "digits.3: failed\n"
+                                "  rank 0: exit code 3 <\\x1b>\n  ./train";
+    struct record *r = fixture_record(1, 1, 1, 0);
+    struct mlb_text out = MLB_TEXT_INIT;
+    struct card card;
+
+    (void)state;
+    strcpy(r->attempts[0].state, "failed");
+    strcpy(r->attempts[0].text, "rank 0: exit code 3 <\x1b>");
+    char *text = text_of(r, 80);
+    assert_int_equal(strncmp(text, begin, strlen(begin)), 0);
+    free(text);
+    compute(&card, r);
+    card_html(&card, &out, NULL);
+    assert_non_null(strstr(out.data,
+                           "<p>rank 0: exit code 3 &lt;\\x1b&gt;</p>"));
+    text_clear(&out);
+    card_json(&card, &out);
+    assert_non_null(strstr(out.data, "rank 0: exit code 3"));
+    text_clear(&out);
+    card_clear(&card);
+    fixture_free(r);
+}
+
 static void test_color(void **state)
 {
     struct record *r = full();
@@ -226,6 +321,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),
+        cmocka_unit_test(test_digits),
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_finite),
+        cmocka_unit_test(test_cause),
         cmocka_unit_test(test_color),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_csv),

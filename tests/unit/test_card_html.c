@@ -150,6 +150,7 @@ static void test_escape(void **state)
     struct mlb_text t = MLB_TEXT_INIT;
 
     (void)state;
+    f->card.cause = (char *)HOSTILE;
     f->card.run = f->card.name = f->card.state = f->card.command =
         f->card.scheduler = f->card.job = (char *)HOSTILE;
     f->advice = (struct card_advice){

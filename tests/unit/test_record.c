@@ -80,7 +80,7 @@ static const char log_text[] =
     "\"signal\":0,\"seconds\":1.5,\"user_seconds\":1,"
     "\"max_rss\":9007199254740993}\n"
     "{\"time\":8.5,\"event\":\"attempt-end\",\"attempt\":1,\"exit\":3,"
-    "\"state\":\"failed\"}\n"
+    "\"state\":\"failed\",\"text\":\"rank 0: exit code 3\"}\n"
     "{\"time\":9,\"event\":\"attempt-start\",\"attempt\":2}\n";
 
 static void test_tables(void **state)
@@ -97,6 +97,9 @@ static void test_tables(void **state)
     states = get(c, "/attempts/state", SEALED_TEXT, 2);
     assert_string_equal(states, "failed");
     assert_string_equal(states + 16, "");
+    free(states);
+    states = get(c, "/attempts/text", SEALED_TEXT, 2);
+    assert_string_equal(states, "rank 0: exit code 3");
     free(states);
     WHOLE(c, "/tasks/attempt", 1, 1);
     WHOLE(c, "/tasks/rank", 0, 1);
