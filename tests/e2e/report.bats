@@ -109,3 +109,32 @@ C
     [ "$status" = 2 ]
     [[ "$output" == *"only one of"* ]]
 }
+
+@test "report: why a run failed stands under that it did" {
+    mlbatch submit --job-name=bad -- sh -c 'exit 3'
+    mlbatch wait bad || true
+    run mlbatch report bad
+    [ "${lines[0]}" = "bad.1: failed" ]
+    [[ "${lines[1]}" == *"exited with 3"* ]]
+}
+
+@test "report: a page fetches nothing and runs nothing" {
+    mlbatch submit --job-name=page -- true
+    mlbatch wait page
+    mlbatch report page --html > page.html
+    grep -q '</html>' page.html
+    ! grep -Eiq '<script|<link|@import|src=|url\(|href="?(https?:)?//' \
+        page.html
+}
+
+@test "report: a damaged record is made anew, or named" {
+    mlbatch submit --job-name=torn -- true
+    mlbatch wait torn
+    record=$MLBATCH_STORE/runs/torn.1/record.h5
+    size=$(stat -c %s "$record")
+    truncate -s $((size / 2)) "$record"
+    run mlbatch report torn
+    [ "$status" = 0 ]
+    [[ "$output" == *"torn.1: completed"* ]]
+    [ "$(stat -c %s "$record")" -gt $((size / 2)) ]
+}
