@@ -10,7 +10,8 @@
  *   events/      one append-only file a writer (run/events.h)
  *   out/         batch.log, rank-00000.log ...
  *   checkpoints/ step-*.h5
- *   record.h5    sealed at the end of an attempt */
+ *   record.h5    sealed at the end of an attempt
+ *   record.lock  who seals it now (run/record_lock.h) */
 #ifndef RUN_RUN_H
 #define RUN_RUN_H
 
