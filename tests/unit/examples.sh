@@ -20,7 +20,7 @@ for page in doc/man/*.3.scd; do
         continue
     fi
     count=$((count + 1))
-    "$CC" -fsyntax-only -Wall -Wextra -Werror -std=c99 -Iinclude \
+    $CC -fsyntax-only -Wall -Wextra -Werror -std=c99 -Iinclude \
         ${mpi[@]+"${mpi[@]}"} -x c - \
         <<< "$program" || { echo "examples: $page"; failed=1; }
 done
