@@ -148,6 +148,10 @@ static void set_larger(const struct totals *t, enum metric_id metric,
     }
 }
 
+/* A hypervisor may take that much of a second or two, and tell of less: what
+ * is taken is counted in ticks, and by some not at all. */
+#define NOISE 250000000
+
 /* Were some never waited for? Both count faults at the same place, so the
  * counter can have more only then; but the sum has those before exec as
  * well. So more time tells, too: more than was taken from all tasks of this
@@ -158,8 +162,8 @@ static bool misses(const struct rusage *sum, int64_t cpu,
     int64_t more = counted[METRIC_CPU_TIME] - cpu;
 
     return counted[METRIC_MINOR_FAULTS] > sum->ru_minflt ||
-           (taken >= 0 && more > taken + cpu / 50 + 50000000) ||
-           more > cpu / 4 + 100000000;
+           (taken >= 0 && more > taken + cpu / 20 + NOISE) ||
+           more > cpu / 4 + 2 * NOISE;
 }
 
 static void set_io(const struct totals *t, const struct counters_io *io)

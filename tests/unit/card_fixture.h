@@ -90,7 +90,7 @@ static void fill_table(struct card_fixture *f)
     f->names[0] = (char *)"rank 0 on n1";
     f->names[1] = (char *)HOSTILE;
     f->table = (struct card_table){ "ranks", "Ranks", f->columns, 3,
-                                    f->names, 2, f->cells, 62 };
+                                    f->names, 2, f->cells, 62, NULL };
 }
 
 static struct card_fixture *fixture_create(void)

@@ -79,7 +79,7 @@ static void test_output(void **state)
  * the counter; that is said of what has no counter. */
 static void test_ignored(void **state)
 {
-    struct work w = work_start("ignored 500", true);
+    struct work w = work_start("ignored 1000", true);
     bool counted = w.group >= 0;
 
     (void)state;
@@ -88,7 +88,7 @@ static void test_ignored(void **state)
         print_message("skipped: %s\n", w.opened.reason);
         skip();
     }
-    assert_near_time(&w, 500 * MS);
+    assert_near_time(&w, 1000 * MS);
     assert_string_equal(w.status[METRIC_CPU_TIME].source, "perf");
     assert_int_equal(w.status[METRIC_SWITCHES].state, METRIC_PARTIAL);
     assert_int_equal(w.status[METRIC_WRITE_CHARS].state, METRIC_PARTIAL);
