@@ -199,24 +199,51 @@ out:
     return rc;
 }
 
-unsigned long long process_start_time(pid_t pid)
+/* State and start of a process, 0 each if there is none. */
+static void read_stat(pid_t pid, char *state, unsigned long long *start)
 {
     char path[64];
-    unsigned long long ticks = 0;
     struct mlb_text t = MLB_TEXT_INIT;
 
+    *state = '\0';
+    *start = 0;
     snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
     if (files_read(path, 65536, &t, NULL) == 0) {
         /* The command, field 2, may hold blanks and ')': go from the last
          * ')', which ends it. What follows it is field 3. */
         const char *p = strrchr(t.data, ')');
         if (!p || sscanf(p + 1,
-                         " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-                         "%*s %*s %*s %*s %*s %*s %*s %llu", &ticks) != 1)
-            ticks = 0;
+                         " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+                         "%*s %*s %*s %*s %*s %*s %*s %llu", state,
+                         start) != 2)
+            *start = 0;
     }
     text_clear(&t);
-    return ticks;
+}
+
+unsigned long long process_start_time(pid_t pid)
+{
+    unsigned long long start;
+    char state;
+
+    read_stat(pid, &state, &start);
+    return start;
+}
+
+bool process_is_alive(pid_t pid, unsigned long long start)
+{
+    unsigned long long now;
+    char state;
+
+    read_stat(pid, &state, &now);
+    return now == start && state != 'Z' && state != 'X';
+}
+
+void process_space(char *out, size_t size)
+{
+    ssize_t n = readlink("/proc/self/ns/pid", out, size - 1);
+
+    out[n > 0 ? n : 0] = '\0';
 }
 
 const char *process_boot_id(void)

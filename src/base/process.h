@@ -35,6 +35,16 @@ int process_run(const struct process_call *call, int *status,
  * good: pids are used again, this pair is not. */
 unsigned long long process_start_time(pid_t pid);
 
+/* Is the process that started then still at work? One that was killed and not
+ * yet waited for (a zombie) keeps its number and start, and is not. A start
+ * of 0, which could not be told, is taken for that of a living one as long as
+ * none of that number can be seen. */
+bool process_is_alive(pid_t pid, unsigned long long start);
+
+/* The name space that this process's pids are of ("pid:[4026531836]"), "" if
+ * unknown: those of another one mean nothing here. */
+void process_space(char *out, size_t size);
+
 /* This boot's id (/proc/sys/kernel/random/boot_id), "" if unknown. */
 const char *process_boot_id(void);
 

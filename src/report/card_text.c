@@ -91,19 +91,25 @@ static void add_row(struct text_card *t, const struct card_row *row)
     text_clear(&word);
 }
 
-/* A reason in full for the first time, later without what is in brackets:
- * the list at the end has all of it. */
-static void add_reason(struct text_card *t, const char *reason,
-                       struct mlb_text *line)
+/* "what: n/a: reason", or without what. The reason is given in full for the
+ * first time, later without what is in brackets: the list at the end has all
+ * of it. */
+static void add_reason(struct text_card *t, const char *what,
+                       const char *reason)
 {
     const char *bracket = strstr(reason, " (");
+    struct mlb_text line = MLB_TEXT_INIT;
 
     if (!strings_have(&t->reasons, reason)) {
         strings_push(&t->reasons, reason);
         bracket = NULL;
     }
-    text_addn(line, reason, bracket ? (size_t)(bracket - reason)
-                                    : strlen(reason));
+    text_addf(&line, "%s%sn/a: %.*s", what, *what ? ": " : "",
+              (int)(bracket ? bracket - reason : (long)strlen(reason)),
+              reason);
+    text_add(t->out, "  ");
+    text_wrap(t, line.data, 2, 4);
+    text_clear(&line);
 }
 
 /* Is there no value at all in it, for one and the same reason? */
@@ -117,7 +123,7 @@ static bool is_void(const struct card_section *section)
     return true;
 }
 
-/* What is not there, by reason: one may take out a whole section. */
+/* What is not there, by reason. */
 static void add_unavailable(struct text_card *t,
                             const struct card_section *section)
 {
@@ -127,24 +133,18 @@ static void add_unavailable(struct text_card *t,
         const struct card_row *row = &section->rows[i];
         if (done[i] || card_has_value(row))
             continue;
-        struct mlb_text line = MLB_TEXT_INIT;
-        bool whole = is_void(section);
-        if (!whole)
-            text_add(&line, row->label);
+        struct mlb_text labels = MLB_TEXT_INIT;
+        text_add(&labels, row->label);
         for (size_t k = i + 1; k < section->count; k++) {
             const struct card_row *other = &section->rows[k];
             if (card_has_value(other) ||
                 strcmp(other->value.reason, row->value.reason) != 0)
                 continue;
             done[k] = true;
-            if (!whole)
-                text_addf(&line, ", %s", other->label);
+            text_addf(&labels, ", %s", other->label);
         }
-        text_add(&line, whole ? "n/a: " : ": n/a: ");
-        add_reason(t, row->value.reason, &line);
-        text_add(t->out, "  ");
-        text_wrap(t, line.data, 2, 4);
-        text_clear(&line);
+        add_reason(t, labels.data, row->value.reason);
+        text_clear(&labels);
     }
     free(done);
 }
@@ -155,6 +155,10 @@ static void add_section(struct text_card *t,
     if (section->count == 0)
         return;
     add_title(t, section->title);
+    if (is_void(section)) {
+        add_reason(t, "", section->rows[0].value.reason);
+        return;
+    }
     for (size_t i = 0; i < section->count; i++)
         if (card_has_value(&section->rows[i]))
             add_row(t, &section->rows[i]);

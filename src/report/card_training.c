@@ -131,10 +131,11 @@ static void add_metrics(const struct card_input *in, struct card *card)
     for (size_t i = 0; i < record->metric_count; i++) {
         if (record->metrics[i].count == 0)
             continue;
-        if (!table)
+        if (!table) {
             table = card_table_add(card, "metrics", "Told by the program",
                                    columns, COLUMNS);
-        table->rare = "not_finite";
+            table->rare = "not_finite";
+        }
         if (table->row_count < MOST)
             add_metric(table, &record->metrics[i]);
         else

@@ -438,9 +438,8 @@ static void clear(struct sealing *s)
     record_close(s->r);
 }
 
-/* All of it into the file path, from what is there now. */
-static int seal_once(struct sealing *s, const char *path,
-                     struct mlb_error *err)
+static int write_record(struct sealing *s, const char *path,
+                        struct mlb_error *err)
 {
     struct sealed_writer *w;
 
@@ -471,33 +470,45 @@ static int seal_once(struct sealing *s, const char *path,
     return sealed_publish(w, err);
 }
 
-/* What tells one published record.h5 from the next. */
-static struct timespec record_time(const char *run_dir)
+/* All of it into the file path, from what is there now. locked: that is the
+ * run's own, and what is in it now need not be kept beside. */
+static int seal_once(const char *run_dir, const char *path, bool locked,
+                     struct mlb_error *err)
 {
-    char *path = xasprintf("%s/record.h5", run_dir);
+    struct sealing s = {
+        .run_dir = run_dir, .r = record_create(run_dir), .locked = locked,
+        .old_sources = MLB_TEXT_INIT, .sources = MLB_TEXT_INIT,
+        .events = MLB_EVENTS_INIT,
+    };
+    int rc = write_record(&s, path, err);
+
+    if (rc == 0 && locked) {
+        remove_leftovers(run_dir);
+        remove_journals(&s);
+    }
+    clear(&s);
+    return rc;
+}
+
+/* What tells one published record from the next. */
+static struct timespec record_time(const char *own)
+{
     struct stat st = { 0 };
 
-    if (lstat(path, &st) < 0)
-        st = (struct stat){ 0 };
-    free(path);
+    if (lstat(own, &st) < 0)
+        return (struct timespec){ 0 };
     return st.st_mtim;
 }
 
 /* For a run that cannot be written, so nor locked: another seal meanwhile may
- * have moved what is in journals into the record, and it is done again. */
-static int seal_aside(const char *run_dir, const char *path,
+ * have moved what is in journals into its own record, and it is done again. */
+static int seal_aside(const char *run_dir, const char *own, const char *path,
                       struct mlb_error *err)
 {
     for (int tries = 0; tries < 5; tries++) {
-        struct sealing s = {
-            .run_dir = run_dir, .r = record_create(run_dir),
-            .old_sources = MLB_TEXT_INIT, .sources = MLB_TEXT_INIT,
-            .events = MLB_EVENTS_INIT,
-        };
-        struct timespec before = record_time(run_dir);
-        int rc = seal_once(&s, path, err);
-        struct timespec after = record_time(run_dir);
-        clear(&s);
+        struct timespec before = record_time(own);
+        int rc = seal_once(run_dir, path, false, err);
+        struct timespec after = record_time(own);
         if (rc < 0 || (before.tv_sec == after.tv_sec &&
                        before.tv_nsec == after.tv_nsec))
             return rc;
@@ -509,24 +520,18 @@ static int seal_aside(const char *run_dir, const char *path,
 int record_seal_to(const char *run_dir, const char *path,
                    struct mlb_error *err)
 {
-    if (path)
-        return seal_aside(run_dir, path, err);
-    if (record_lock(run_dir, PATIENCE, err) < 0)
-        return -1;
-    struct sealing s = {
-        .run_dir = run_dir, .r = record_create(run_dir), .locked = true,
-        .old_sources = MLB_TEXT_INIT, .sources = MLB_TEXT_INIT,
-        .events = MLB_EVENTS_INIT,
-    };
     char *own = xasprintf("%s/record.h5", run_dir);
-    int rc = seal_once(&s, own, err);
+    int rc;
 
-    if (rc == 0) {
-        remove_leftovers(run_dir);
-        remove_journals(&s);
+    if (path) {
+        rc = seal_aside(run_dir, own, path, err);
+    } else {
+        rc = record_lock(run_dir, PATIENCE, err);
+        if (rc == 0) {
+            rc = seal_once(run_dir, own, true, err);
+            record_unlock(run_dir);
+        }
     }
-    record_unlock(run_dir);
-    clear(&s);
     free(own);
     return rc;
 }

@@ -25,13 +25,11 @@ static char *lock_path(const char *run_dir)
     return xasprintf("%s/record.lock", run_dir);
 }
 
-/* Who this process is; pids mean something within their name space only. */
 static void describe(struct mlb_fields *self)
 {
     char space[64];
-    ssize_t n = readlink("/proc/self/ns/pid", space, sizeof(space) - 1);
 
-    space[n > 0 ? n : 0] = '\0';
+    process_space(space, sizeof(space));
     fields_add(self, "host", process_host());
     fields_add(self, "boot", process_boot_id());
     fields_add(self, "space", space);
@@ -70,7 +68,7 @@ static bool is_gone(const struct mlb_fields *owner,
     if (!is_same(owner, self, "boot"))
         return true;
     return start && pid > 0 && is_same(owner, self, "space") &&
-           process_start_time((pid_t)pid) != strtoull(start, NULL, 10);
+           !process_is_alive((pid_t)pid, strtoull(start, NULL, 10));
 }
 
 /* Older than any seal lasts, by the file server's clock: that of a file made
@@ -105,9 +103,11 @@ static void take_away(const char *path, const struct mlb_fields *judged)
     fields_clear(&moved);
 }
 
-/* One try: 1 taken, 0 somebody has it (who is in owner), -1 with err. */
+/* One try: 1 taken, 0 somebody has it (who is in owner), -1 with err. Its
+ * age, which takes a file to tell, is looked at if aged. */
 static int try_lock(const char *path, const struct mlb_fields *self,
-                    struct mlb_fields *owner, struct mlb_error *err)
+                    bool aged, struct mlb_fields *owner,
+                    struct mlb_error *err)
 {
     struct mlb_text t = MLB_TEXT_INIT;
 
@@ -124,7 +124,7 @@ static int try_lock(const char *path, const struct mlb_fields *self,
     /* It may go while it is looked at; one that cannot be read is judged by
      * its age. */
     bool read = fields_read(owner, path, NULL) == 0;
-    if ((read && is_gone(owner, self)) || is_old(path))
+    if ((read && is_gone(owner, self)) || (aged && is_old(path)))
         take_away(path, owner);
     return 0;
 }
@@ -137,7 +137,7 @@ int record_lock(const char *run_dir, int patience, struct mlb_error *err)
 
     describe(&self);
     for (int left = patience * PAUSES_A_SECOND; rc == 0; left--) {
-        rc = try_lock(path, &self, &owner, err);
+        rc = try_lock(path, &self, left % PAUSES_A_SECOND == 0, &owner, err);
         if (rc == 0 && left <= 0) {
             const char *host = fields_get(&owner, "host");
             rc = mlb_error_set(err, MLB_ERR_FAILED, "process %ld on %s makes "

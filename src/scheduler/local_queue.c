@@ -27,29 +27,11 @@ void ticket_clear(struct ticket *ticket)
     *ticket = (struct ticket){ .given = MLB_STRINGS_INIT };
 }
 
-/* A killed child stays a zombie until its parent asks for it; it has a start
- * time still, but holds nothing any more. */
-static bool is_zombie(pid_t pid)
-{
-    char path[64], state = '?';
-    struct mlb_text t = MLB_TEXT_INIT;
-
-    snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
-    if (files_read(path, 65536, &t, NULL) == 0) {
-        const char *p = strrchr(t.data, ')');
-        if (p && sscanf(p + 1, " %c", &state) != 1)
-            state = '?';
-    }
-    text_clear(&t);
-    return state == 'Z' || state == 'X';
-}
-
 bool ticket_is_alive(const struct ticket *ticket)
 {
     return ticket->pid > 0 && ticket->start != 0 &&
            strcmp(ticket->boot, process_boot_id()) == 0 &&
-           process_start_time(ticket->pid) == ticket->start &&
-           !is_zombie(ticket->pid);
+           process_is_alive(ticket->pid, ticket->start);
 }
 
 char *ticket_path(const char *directory, long number)

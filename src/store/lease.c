@@ -40,14 +40,6 @@ void lease_self(struct lease_holder *self)
     };
 }
 
-/* Process numbers mean something within their name space only. */
-static void read_pid_space(char *out, size_t size)
-{
-    ssize_t n = readlink("/proc/self/ns/pid", out, size - 1);
-
-    out[n > 0 ? n : 0] = '\0';
-}
-
 static int make_text(char *out, const struct lease_holder *self,
                      struct mlb_error *err)
 {
@@ -56,7 +48,7 @@ static int make_text(char *out, const struct lease_holder *self,
     struct tm tm;
     pid_t pid = getpid();
 
-    read_pid_space(space, sizeof(space));
+    process_space(space, sizeof(space));
     strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", localtime_r(&now, &tm));
     json_t *top = json_pack(
         "{s:s, s:I, s:I, s:s, s:s, s:s, s:I, s:s}", "host", self->host,
@@ -89,22 +81,6 @@ static int read_text(const char *path, char *out, struct mlb_error *err)
     return rc;
 }
 
-/* A process that was killed but not yet waited for is still in /proc. */
-static bool is_zombie(pid_t pid)
-{
-    char path[64], text[512] = "";
-
-    snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    if (read(fd, text, sizeof(text) - 1) < 0)
-        text[0] = '\0';
-    close(fd);
-    const char *end = strrchr(text, ')');
-    return end && (end[1] == ' ') && (end[2] == 'Z' || end[2] == 'X');
-}
-
 static const char *word(const json_t *top, const char *key)
 {
     const char *text = json_string_value(json_object_get(top, key));
@@ -123,13 +99,13 @@ static bool is_over(const json_t *holder, const struct lease_holder *self)
     char space[64];
     pid_t pid = (pid_t)number(holder, "pid");
 
-    read_pid_space(space, sizeof(space));
+    process_space(space, sizeof(space));
     if (strcmp(word(holder, "host"), self->host) == 0) {
         if (strcmp(word(holder, "boot"), process_boot_id()) != 0)
             return true;
         if (strcmp(word(holder, "space"), space) == 0)
-            return (json_int_t)process_start_time(pid) !=
-                       number(holder, "start") || is_zombie(pid);
+            return !process_is_alive(
+                pid, (unsigned long long)number(holder, "start"));
     }
     /* Elsewhere: a run that was requeued ended where it was before. */
     return self->run[0] && strcmp(word(holder, "run"), self->run) == 0 &&
