@@ -21,6 +21,7 @@ static const struct {
     [MLB_STATE_OUT_OF_MEMORY] = { "out of memory", true },
     [MLB_STATE_PREEMPTED] = { "preempted", true },
     [MLB_STATE_NODE_FAILURE] = { "node failure", true },
+    [MLB_STATE_STALLED] = { "stalled", true },
 };
 
 #define COUNT (sizeof(states) / sizeof(states[0]))

@@ -17,6 +17,7 @@ enum mlb_state {
     MLB_STATE_OUT_OF_MEMORY,
     MLB_STATE_PREEMPTED,
     MLB_STATE_NODE_FAILURE,
+    MLB_STATE_STALLED,           /* ended by us: it made no progress */
 };
 
 /* "unknown", "not submitted", "out of memory", ... */

@@ -270,6 +270,8 @@ struct mlb_plan *plan_create(const struct mlb_job *job,
                              context->token),
         .directory = xstrdup(context->directory),
         .output = xasprintf("%s/out/batch.log", context->run_dir),
+        .after = { MLB_STRINGS_INIT, MLB_STRINGS_INIT, MLB_STRINGS_INIT },
+        .exclude = MLB_STRINGS_INIT, .at_once = MLB_UNSET,
         .options = MLB_STRINGS_INIT, .launch = MLB_STRINGS_INIT,
         .command = MLB_STRINGS_INIT, .environment = MLB_FIELDS_INIT,
         .notes = MLB_STRINGS_INIT,
@@ -310,6 +312,10 @@ void plan_destroy(struct mlb_plan *plan)
                       plan->script };
     for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
         free(owned[i]);
+    strings_clear(&plan->after.ok);
+    strings_clear(&plan->after.any);
+    strings_clear(&plan->after.notok);
+    strings_clear(&plan->exclude);
     strings_clear(&plan->options);
     strings_clear(&plan->launch);
     strings_clear(&plan->command);
@@ -323,6 +329,8 @@ struct mlb_plan *plan_asked(const struct mlb_job *job)
     struct mlb_plan *plan = xcalloc(1, sizeof(*plan));
 
     *plan = (struct mlb_plan){
+        .after = { MLB_STRINGS_INIT, MLB_STRINGS_INIT, MLB_STRINGS_INIT },
+        .exclude = MLB_STRINGS_INIT, .at_once = MLB_UNSET,
         .options = MLB_STRINGS_INIT, .launch = MLB_STRINGS_INIT,
         .command = MLB_STRINGS_INIT, .environment = MLB_FIELDS_INIT,
         .notes = MLB_STRINGS_INIT,

@@ -42,6 +42,14 @@ struct mlb_plan {
     long sample_every;           /* seconds, 0: no counters at all */
     long hardware_every;         /* seconds, 0: none of the hardware's */
     long mpi_stats;              /* 0 or 1: time in MPI calls */
+    struct {                     /* ids of jobs that this one waits for */
+        struct mlb_strings ok, any, notok;
+    } after;
+    bool hold;                   /* submitted, but not to start yet */
+    long points;                 /* an array of this many, 0: no array; each
+                                    has its index, from 0 */
+    long at_once;                /* points at a time; MLB_UNSET: any */
+    struct mlb_strings exclude;  /* nodes not to run on */
     struct mlb_strings options;  /* native options of this scheduler */
     struct mlb_strings launch;   /* argv of the launch line, in the job */
     struct mlb_strings command;  /* argv of one rank */

@@ -28,6 +28,15 @@
  *  metric          name, step, value (number, or "nan" "inf" "-inf")
  *  attempt-end     job, state (a state_name), exit, text (the cause, one
  *                  line)
+ *  restart         cause (a state_name), action ("requeue" or "resubmit"),
+ *                  count (of this cause, from 1), text: the attempt that
+ *                  ended is to go on; the run has not ended
+ *  not-restarted   cause, text: why it does not go on
+ *  interrupt       as ("timeout" or "preempt"), by, host
+ *  hold, release   by, host
+ *  stalled         seconds, text (what stood still)
+ *  preflight       seconds, text (what is wrong, or "")
+ *  excluded        node, cause, until (seconds since 1970)
  *  sealed          exit (of the program that sealed the record)
  *  duplicate       job, text */
 struct mlb_event {

@@ -27,6 +27,13 @@ struct mlb_job_status {
     time_t start, end;       /* 0: not known; end: expected while running */
 };
 
+/* Why a job waits, as far as the scheduler says. */
+struct mlb_waiting {
+    char reason[128];        /* its own word: "Resources", "Dependency" */
+    char text[512];          /* in words for a person, one line; or "" */
+    time_t start;            /* when it expects to start it; 0: unknown */
+};
+
 /* What probe found, for `mlbatch doctor`. */
 struct mlb_probe {
     char version[64];        /* "slurm 22.05.8" */
@@ -66,9 +73,30 @@ struct mlb_scheduler {
     int (*query)(const struct mlb_site *site, struct mlb_job_status *jobs,
                  size_t count, struct mlb_error *err);
 
+    /* The same from accounting or history, of jobs that query no longer
+     * knows. NULL: there is none. known stays false where it has no word,
+     * which is not to say that there was no such job. */
+    int (*history)(const struct mlb_site *site, struct mlb_job_status *jobs,
+                   size_t count, struct mlb_error *err);
+
     /* End a job. MLB_ERR_NOT_FOUND if it has ended already. */
     int (*cancel)(const struct mlb_site *site, const char *id,
                   struct mlb_error *err);
+
+    /* Keep a waiting job from starting; let it start. NULL: it cannot. */
+    int (*hold)(const struct mlb_site *site, const char *id,
+                struct mlb_error *err);
+    int (*release)(const struct mlb_site *site, const char *id,
+                   struct mlb_error *err);
+
+    /* Why does a waiting job wait? NULL: it cannot tell. */
+    int (*explain)(const struct mlb_site *site, const char *id,
+                   struct mlb_waiting *waiting, struct mlb_error *err);
+
+    /* When would this plan start if it were submitted now? Submits nothing.
+     * 0 in *start: it does not say. NULL: it cannot tell. */
+    int (*test)(const struct mlb_plan *plan, const struct mlb_site *site,
+                time_t *start, struct mlb_error *err);
 };
 
 extern const struct mlb_scheduler scheduler_slurm;
