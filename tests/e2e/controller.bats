@@ -93,8 +93,11 @@ one_or_none() {
     mkfifo gate
     mlbatch submit --job-name=blind --time=5 -- sh -c "cat '$PWD/gate'"
     until_true 30 is_state blind.1 running
-    # The queue is saved every 5 s; killed sooner, it would be forgotten.
+    # The queue is saved every 5 s if it changed; killed sooner, the job would
+    # be forgotten. So it changes now, after it began to run.
     : > running
+    scontrol update TimeLimit=6 JobId="$(mlbatch status blind --json |
+        sed -n 's/^ *"job": "\(.*\)",$/\1/p')"
     until_true 30 test "$MLB_TEST_CLUSTER/state/job_state" -nt running
     controller kill
     run state_of blind.1
