@@ -4,8 +4,10 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "run/state.h"
 
 /* What the log says of the last submission. */
@@ -13,8 +15,14 @@ struct story {
     const struct mlb_event *submitted;
     const struct mlb_event *start;   /* of its last attempt */
     const struct mlb_event *end;     /* of that attempt */
+    const struct mlb_event *next;    /* its restart or not-restarted */
     const struct mlb_event *cancel;
 };
+
+static bool is_named(const struct mlb_event *e, const char *name)
+{
+    return e && strcmp(e->name, name) == 0;
+}
 
 static const char *get_text(const struct mlb_event *e, const char *name)
 {
@@ -77,7 +85,7 @@ static bool is_its_end(const struct mlb_event *e, const struct story *story)
     const struct mlb_event *start = story->start;
     const char *job = get_text(e, "job");
 
-    if (strcmp(e->name, "attempt-end") != 0 ||
+    if (!is_named(e, "attempt-end") ||
         state_find(get_text(e, "state")) == MLB_STATE_UNKNOWN)
         return false;
     if (!start)
@@ -87,6 +95,19 @@ static bool is_its_end(const struct mlb_event *e, const struct story *story)
     return start->attempt < 0 ? e > start : e->attempt == start->attempt;
 }
 
+/* What was said about going on after the attempt that ended: the last word,
+ * for a requeue that was refused may lead to a resubmission, or to none. */
+static void tell_next(const struct mlb_events *events, struct story *story)
+{
+    for (size_t i = 0; story->end && i < events->count; i++) {
+        const struct mlb_event *e = &events->items[i];
+        if ((is_named(e, "restart") || is_named(e, "not-restarted")) &&
+            (e->attempt < 0 ? e > story->end
+                            : e->attempt == story->end->attempt))
+            story->next = e;
+    }
+}
+
 /* Attempts are counted over the whole run, so the number orders them
  * whatever the clocks of their nodes say. */
 static void tell(const struct mlb_events *events, struct story *story)
@@ -94,18 +115,19 @@ static void tell(const struct mlb_events *events, struct story *story)
     story->submitted = events_last(events, "submitted");
     for (size_t i = 0; i < events->count; i++) {
         const struct mlb_event *e = &events->items[i];
-        if (strcmp(e->name, "attempt-start") == 0 && is_ours(e, story) &&
+        if (is_named(e, "attempt-start") && is_ours(e, story) &&
             (!story->start || e->attempt >= story->start->attempt))
             story->start = e;
-        if (strcmp(e->name, "cancel") == 0 &&
+        if (is_named(e, "cancel") &&
             (!story->submitted || e > story->submitted))
             story->cancel = e;
-        if (strcmp(e->name, "cancel-failed") == 0)
+        if (is_named(e, "cancel-failed"))
             story->cancel = NULL;
     }
     for (size_t i = 0; i < events->count; i++)
         if (is_its_end(&events->items[i], story))
             story->end = &events->items[i];
+    tell_next(events, story);
 }
 
 /* Numbers that do not depend on the state. */
@@ -114,11 +136,22 @@ static void count(const struct mlb_events *events, struct mlb_run_state *state)
     for (size_t i = 0; i < events->count; i++) {
         const struct mlb_event *e = &events->items[i];
         const json_t *step = json_object_get(e->fields, "step");
-        if (strcmp(e->name, "attempt-start") == 0)
+        if (is_named(e, "attempt-start"))
             state->attempts++;
-        if (strcmp(e->name, "metric") == 0 && json_is_integer(step))
+        if (is_named(e, "metric") && json_is_integer(step))
             state->step = (long)json_integer_value(step);
     }
+}
+
+/* "LEFT: RIGHT", or the one that is not empty. */
+static void set_pair(struct mlb_run_state *state, const char *left,
+                     const char *between, const char *right)
+{
+    char *line = xasprintf("%s%s%s", left, *left && *right ? between : "",
+                           right);
+
+    set_text(state, line);
+    free(line);
 }
 
 static bool is_refining(enum mlb_state state)
@@ -144,6 +177,12 @@ static void from_end(const struct story *story,
     state->exit_code = code;
     state->ended = story->end->time;
     set_text(state, get_text(story->end, "text"));
+    if (is_named(story->next, "not-restarted")) {
+        char *cause = xstrdup(state->text);
+        set_pair(state, cause, "; not started again: ",
+                 get_text(story->next, "text"));
+        free(cause);
+    }
     if (!witness->answered || !witness->known)
         return;
     enum mlb_state word = witness->ending != MLB_STATE_UNKNOWN
@@ -193,6 +232,42 @@ static void from_witness(const struct story *story,
     set_text(state, line);
 }
 
+/* Rule 1 with a restart that may still come: the agent's last word. */
+static void from_promise(const struct story *story,
+                         const struct mlb_witness *witness, bool known,
+                         struct mlb_run_state *state)
+{
+    const char *text = get_text(story->next, "text");
+
+    state->state = MLB_STATE_PENDING;
+    set_pair(state, "will go on", ": ", text);
+    if (known && witness->state == MLB_STATE_PENDING && witness->reason &&
+        *witness->reason) {
+        char *why = xstrdup(state->text);
+        set_pair(state, why, "; ", witness->reason);
+        free(why);
+    }
+}
+
+/* Rule 1 with a restart that did not come: the end stands. */
+static void from_broken(const struct story *story,
+                        const struct mlb_witness *witness, bool known,
+                        struct mlb_run_state *state)
+{
+    const char *text = get_text(story->next, "text");
+    const char *but = known ? "its job has ended: "
+                            : "the scheduler no longer knows its job";
+    char *line = xasprintf("was to go on (%s), but %s%s",
+                           *text ? text : get_text(story->next, "action"),
+                           but, known ? state_name(witness->state) : "");
+
+    from_end(story, &(struct mlb_witness){ .exit_code = -1 }, state);
+    set_text(state, line);
+    free(line);
+    if (story->cancel)
+        from_cancel(story, state);
+}
+
 /* Rules 3 and 4 without an end. */
 static void from_silence(const struct story *story, bool answered,
                          struct mlb_run_state *state)
@@ -223,8 +298,12 @@ void run_state(const struct mlb_events *events,
     tell(events, &story);
     state->submitted = story.submitted ? story.submitted->time : 0;
     state->started = story.start ? story.start->time : 0;
-    /* An ended attempt whose job waits again was requeued. */
-    if (story.end && !(known && witness->state == MLB_STATE_PENDING)) {
+    bool gone = witness->answered &&
+                (!witness->known || (known && state_is_final(witness->state)));
+    if (is_named(story.next, "restart")) {
+        (gone ? from_broken : from_promise)(&story, witness, known, state);
+    } else if (story.end && !(known && witness->state == MLB_STATE_PENDING)) {
+        /* An ended attempt whose job waits again was requeued. */
         from_end(&story, witness, state);
     } else if (known) {
         from_witness(&story, witness, state);

@@ -36,6 +36,11 @@ struct mlb_run_state {
  *     by the scheduler's TIMEOUT, PREEMPTED, NODE_FAILURE, OUT_OF_MEMORY or
  *     CANCELLED, also when it is still cleaning up (ending). If the scheduler
  *     says that the job is pending, it was requeued since: rule 2.
+ *     If "restart" follows it, the attempt is not the run's end: pending
+ *     ("will go on: ...") until the next attempt-start or submission. If the
+ *     scheduler says that the job has ended for good, or no longer knows it,
+ *     nothing will go on: the attempt's end again, with a text that says so.
+ *     The last "restart" or "not-restarted" of the attempt counts.
  *  2. Without one: the scheduler's state if it knows the job (a final state
  *     with no attempt-end adds "ended without a word from the agent", unless
  *     it was cancelled before it started). If it ended and a cancel event

@@ -81,6 +81,8 @@ static const char log_text[] =
     "\"max_rss\":9007199254740993}\n"
     "{\"time\":8.5,\"event\":\"attempt-end\",\"attempt\":1,\"exit\":3,"
     "\"state\":\"failed\",\"text\":\"rank 0: exit code 3\"}\n"
+    "{\"time\":8.6,\"event\":\"restart\",\"attempt\":1,\"cause\":\"failed\","
+    "\"action\":\"requeue\",\"count\":1,\"text\":\"1st of 3\"}\n"
     "{\"time\":9,\"event\":\"attempt-start\",\"attempt\":2}\n";
 
 static void test_tables(void **state)

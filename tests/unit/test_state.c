@@ -36,6 +36,9 @@ struct row {
 #define START "submitted j=7;attempt-start j=7 a=1;"
 #define END(s, x) START "attempt-end a=1 s=" s " x=" x " text=cause"
 
+#define AGAIN(how)                                                            \
+    END("timeout", "143") ";restart a=1 do=" how " text=2nd"
+
 static const struct row rows[] = {
     /* 5: not submitted */
     { "", SILENT, MLB_STATE_NOT_SUBMITTED, -1, "" },
@@ -115,6 +118,57 @@ static const struct row rows[] = {
       2, "" },
     { START "attempt-end a=1 s=nonsense x=2", SILENT, MLB_STATE_UNKNOWN, -1,
       "started at" },
+    /* ... a restart was promised: it is not the run's end */
+    { AGAIN("requeue"), SILENT, MLB_STATE_PENDING, -1, "will go on: 2nd" },
+    { AGAIN("requeue"), SAYS(RUNNING, "", -1), MLB_STATE_PENDING, -1,
+      "will go on: 2nd" },
+    { AGAIN("requeue"), ENDING(TIMEOUT), MLB_STATE_PENDING, -1,
+      "will go on: 2nd" },
+    { AGAIN("requeue"), SAYS(PENDING, "BeginTime", -1), MLB_STATE_PENDING, -1,
+      "will go on: 2nd; BeginTime" },
+    { AGAIN("requeue") ";attempt-start j=7 a=2", SAYS(RUNNING, "", -1),
+      MLB_STATE_RUNNING, -1, "" },
+    { AGAIN("requeue")
+      ";attempt-start j=7 a=2;attempt-end a=2 s=completed x=0", SILENT,
+      MLB_STATE_COMPLETED, 0, "" },
+    { AGAIN("requeue")
+      ";attempt-start j=7 a=2;attempt-end a=2 s=timeout x=3 text=cause", SILENT,
+      MLB_STATE_TIMEOUT, 3, "cause" },
+    { AGAIN("resubmit"), SAYS(RUNNING, "", -1), MLB_STATE_PENDING, -1,
+      "will go on: 2nd" },
+    { AGAIN("resubmit") ";submitted j=8", SAYS(PENDING, "Priority", -1),
+      MLB_STATE_PENDING, -1, "Priority" },
+    { AGAIN("resubmit") ";submitted j=8", SILENT, MLB_STATE_UNKNOWN, -1,
+      "submitted at" },
+    { AGAIN("resubmit") ";submitted j=8;attempt-start j=8 a=2",
+      SAYS(RUNNING, "", -1), MLB_STATE_RUNNING, -1, "" },
+    { START "attempt-end a=1 s=timeout;restart a=1", SILENT,
+      MLB_STATE_PENDING, -1, "will go on" },
+    /* ... of another attempt it says nothing */
+    { START "restart a=0 text=2nd;attempt-end a=1 s=failed x=1", SILENT,
+      MLB_STATE_FAILED, 1, "" },
+    { START "restart a=1 text=2nd", UNKNOWN_JOB, MLB_STATE_UNKNOWN, -1,
+      "the scheduler no longer knows it" },
+    /* ... the promise was taken back, or made anew */
+    { AGAIN("requeue") ";not-restarted a=1 text=refused", SILENT,
+      MLB_STATE_TIMEOUT, 143, "cause; not started again: refused" },
+    { AGAIN("requeue") ";not-restarted a=1;restart a=1 text=3rd", SILENT,
+      MLB_STATE_PENDING, -1, "will go on: 3rd" },
+    { END("failed", "1") ";not-restarted a=1 text=max", UNKNOWN_JOB,
+      MLB_STATE_FAILED, 1, "cause; not started again: max" },
+    /* ... it was not kept */
+    { AGAIN("requeue"), UNKNOWN_JOB, MLB_STATE_TIMEOUT, 143,
+      "was to go on (2nd), but the scheduler no longer knows its job" },
+    { AGAIN("requeue"), SAYS(FAILED, "x", 9), MLB_STATE_TIMEOUT, 143,
+      "was to go on (2nd), but its job has ended: failed" },
+    { AGAIN("resubmit"), SAYS(COMPLETED, "", 0), MLB_STATE_TIMEOUT, 143,
+      "was to go on (2nd), but its job has ended: completed" },
+    { START "attempt-end a=1 s=timeout;restart a=1 do=resubmit", UNKNOWN_JOB,
+      MLB_STATE_TIMEOUT, -1, "was to go on (resubmit), but" },
+    { AGAIN("requeue") ";cancel by=ann", SAYS(CANCELLED, "", -1),
+      MLB_STATE_CANCELLED, 143, "cancelled by ann" },
+    { AGAIN("requeue") ";cancel by=ann", UNKNOWN_JOB, MLB_STATE_CANCELLED,
+      143, "cancelled by ann" },
     /* 2: the scheduler knows it */
     { START, SAYS(RUNNING, NULL, -1), MLB_STATE_RUNNING, -1, "" },
     { "submitted j=7", SAYS(PENDING, "Priority", -1), MLB_STATE_PENDING, -1,
@@ -153,7 +207,8 @@ static struct mlb_event make_event(char *text, double time)
         bool number;
     } keys[] = { { 'j', "job", false },     { 'a', "attempt", true },
                  { 's', "state", false },   { 'x', "exit", true },
-                 { 't', "text", false },    { 'b', "by", false } };
+                 { 't', "text", false },    { 'b', "by", false },
+                 { 'd', "action", false } };
     char *save = NULL, *name = strtok_r(text, " ", &save);
     struct mlb_event e = { .time = time, .attempt = -1, .rank = -1,
                            .fields = json_pack("{s:s}", "event", name) };
