@@ -82,6 +82,29 @@ int slurm_query(const struct mlb_site *site, struct mlb_job_status *jobs,
                 size_t count, struct mlb_error *err);
 int slurm_limits(const struct mlb_site *site, struct mlb_limits *limits,
                  struct mlb_error *err);
+
+/* ---- slurm_query.c: what is the same for the controller's answers and for
+ * those of accounting. ---- */
+
+/* Ids are used again: a controller that was killed forgets its latest jobs
+ * and gives their ids to others. The comment tells whose a job is. */
+bool slurm_is_ours(const char *comment, const char *token);
+
+/* The statuses by id, so that a user's many jobs and a store's many runs
+ * meet in one pass. Those without an id of Slurm are left out. Returns how
+ * many; caller frees *entries. lookup: the first of that id, or where it
+ * would be. */
+struct slurm_entry {
+    uint32_t id;
+    size_t which;                /* statuses[which] */
+};
+size_t slurm_index(const struct mlb_job_status *statuses, size_t count,
+                   struct slurm_entry **entries);
+size_t slurm_lookup(const struct slurm_entry *entries, size_t count,
+                    uint32_t id);
+/* Fill the statuses from the controller's answer. */
+void slurm_answer(const job_info_msg_t *jobs, struct mlb_job_status *statuses,
+                  size_t count);
 /* A job's state as ours. For tests, too. */
 enum mlb_state slurm_state(uint32_t job_state);
 /* An id as a number; 0 if it is none. */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -138,15 +139,79 @@ int slurm_find(const struct mlb_plan *plan, const struct mlb_site *site,
     return found;
 }
 
-/* A controller that was killed forgets its latest jobs and gives their ids
- * to others: the comment tells whose job it is. */
-static bool is_ours(const slurm_job_info_t *job,
-                    const struct mlb_job_status *status)
-{
-    const char *token = job->comment ? strstr(job->comment, " token=") : NULL;
+/* ---- whose job is it? ---- */
 
-    return token && status->token &&
-           strcmp(token + strlen(" token="), status->token) == 0;
+bool slurm_is_ours(const char *comment, const char *token)
+{
+    const char *at = comment ? strstr(comment, " token=") : NULL;
+
+    return at && token && strcmp(at + strlen(" token="), token) == 0;
+}
+
+static int compare_entry(const void *a, const void *b)
+{
+    const struct slurm_entry *x = a, *y = b;
+
+    if (x->id != y->id)
+        return x->id < y->id ? -1 : 1;
+    return (x->which > y->which) - (x->which < y->which);
+}
+
+size_t slurm_index(const struct mlb_job_status *statuses, size_t count,
+                   struct slurm_entry **entries)
+{
+    struct slurm_entry *all = xcalloc(count, sizeof(*all));
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        all[kept] = (struct slurm_entry){ slurm_id(statuses[i].id), i };
+        kept += all[kept].id != 0;
+    }
+    if (kept > 0)
+        qsort(all, kept, sizeof(*all), compare_entry);
+    *entries = all;
+    return kept;
+}
+
+size_t slurm_lookup(const struct slurm_entry *entries, size_t count,
+                    uint32_t id)
+{
+    size_t low = 0, high = count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (entries[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+void slurm_answer(const job_info_msg_t *jobs, struct mlb_job_status *statuses,
+                  size_t count)
+{
+    struct slurm_entry *entries;
+    size_t n = slurm_index(statuses, count, &entries);
+
+    for (uint32_t j = 0; j < jobs->record_count; j++) {
+        const slurm_job_info_t *job = &jobs->job_array[j];
+        for (size_t i = slurm_lookup(entries, n, job->job_id);
+             i < n && entries[i].id == job->job_id; i++) {
+            struct mlb_job_status *status = &statuses[entries[i].which];
+            if (slurm_is_ours(job->comment, status->token))
+                fill(job, status);
+        }
+    }
+    free(entries);
+}
+
+static void forget(struct mlb_job_status *statuses, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        statuses[i] = (struct mlb_job_status){ .id = statuses[i].id,
+                                               .token = statuses[i].token,
+                                               .exit_code = -1 };
 }
 
 int slurm_query(const struct mlb_site *site, struct mlb_job_status *statuses,
@@ -155,23 +220,14 @@ int slurm_query(const struct mlb_site *site, struct mlb_job_status *statuses,
     job_info_msg_t *jobs = NULL;
 
     (void)site;
-    for (size_t i = 0; i < count; i++)
-        statuses[i] = (struct mlb_job_status){ .id = statuses[i].id,
-                                               .token = statuses[i].token,
-                                               .exit_code = -1 };
+    forget(statuses, count);
     if (count == 0)
         return 0;
     /* For one job the controller need not send all the user's. */
     int rc = load(count == 1 ? slurm_id(statuses[0].id) : 0, &jobs, err);
     if (rc <= 0)
         return rc;
-    for (size_t i = 0; i < count; i++) {
-        uint32_t id = slurm_id(statuses[i].id);
-        for (uint32_t j = 0; id && j < jobs->record_count; j++)
-            if (jobs->job_array[j].job_id == id &&
-                is_ours(&jobs->job_array[j], &statuses[i]))
-                fill(&jobs->job_array[j], &statuses[i]);
-    }
+    slurm_answer(jobs, statuses, count);
     slurm_free_job_info_msg(jobs);
     return 0;
 }
