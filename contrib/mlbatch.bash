@@ -14,7 +14,7 @@ _mlbatch_options()
 
     case $1 in
         plan) printf '%s\n' --fit --json $request $common ;;
-        submit) printf '%s\n' --dry-run --fit --wait --parsable --json --again= \
+        submit) printf '%s\n' --dry-run --fit --hold --wait --parsable --json --again= \
                     --patience= $request $common ;;
         list) printf '%s\n' --open --last= --json $common ;;
         status | doctor) printf '%s\n' --json $common ;;
@@ -24,6 +24,7 @@ _mlbatch_options()
         report) printf '%s\n' --json --csv --html --prometheus= --site= \
                     --store= ;;
         cancel) printf '%s\n' $common ;;
+        hold | release) printf '%s\n' --json $common ;;
         'dataset import') printf '%s\n' --format= --label= --shape= --dtype= \
                               --length= --separator= --whole-files --field= \
                               --split= --seed= --shard-size= --site= \
@@ -45,7 +46,7 @@ _mlbatch_options()
 }
 
 _mlbatch_commands='init plan submit list status logs top wait cancel
-    dataset checkpoint report doctor help'
+    hold release dataset checkpoint report doctor help'
 
 # An array: "[0]" must not be taken for a pattern.
 _mlbatch_keys=(name= command= launch= resources.nodes=
@@ -226,7 +227,7 @@ _mlbatch_argument()
             fi ;;
         list) [ "$2" != 0 ] || _mlbatch_offer_store runs names ;;
         status | logs | wait) [ "$2" != 0 ] || _mlbatch_offer_store runs ;;
-        cancel | report | top) _mlbatch_offer_store runs ;;
+        cancel | hold | release | report | top) _mlbatch_offer_store runs ;;
         help)
             [ "$2" != 0 ] ||
                 _mlbatch_offer_list "$_mlbatch_commands job site" ;;

@@ -2,14 +2,11 @@
 /* mlbatch cancel: end runs, and write down who wanted it. */
 #include "config.h"
 
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/json.h"
-#include "base/process.h"
 #include "cmd/cmd.h"
 
 struct arguments {
@@ -40,14 +37,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
  * to end reads there that a person wanted it. */
 static int write_down(const struct cmd_run *run, struct mlb_error *err)
 {
-    const struct passwd *user = getpwuid(getuid());
-    char *uid = xasprintf("%ld", (long)getuid());
-    json_t *fields =
-        json_pack("{s:o, s:o}", "by", json_text(user ? user->pw_name : uid),
-                  "host", json_text(process_host()));
-
-    free(uid);
-    return events_append(run->run.path, "submit", "cancel", fields, err);
+    return events_append(run->run.path, "submit", "cancel", cmd_who(), err);
 }
 
 /* Whatever ends the run later, it was not this. */

@@ -54,6 +54,9 @@ int cmd_fail(const struct mlb_error *err);
 /* All problems on standard error; returns MLB_ERR_BAD_INPUT. */
 int cmd_fail_problems(const struct mlb_problems *problems);
 
+/* Who runs this command and where, for an event: {by, host}. */
+json_t *cmd_who(void);
+
 /* One of our helper programs: "mlbatch-agent", "mlbatch-store". Beside this
  * program, else in ../libexec/mlbatch. Caller frees. */
 char *cmd_helper(const char *program);
@@ -104,6 +107,8 @@ int cmd_status(int argc, char **argv);
 int cmd_logs(int argc, char **argv);
 int cmd_wait(int argc, char **argv);
 int cmd_cancel(int argc, char **argv);
+int cmd_hold(int argc, char **argv);
+int cmd_release(int argc, char **argv);
 int cmd_init(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_help(int argc, char **argv);

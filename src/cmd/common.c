@@ -4,6 +4,7 @@
 
 #include <limits.h>
 #include <poll.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,8 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "base/json.h"
+#include "base/process.h"
 #include "cmd/cmd.h"
 
 static const struct argp_option common_options[] = {
@@ -91,6 +94,18 @@ int cmd_fail_problems(const struct mlb_problems *problems)
 {
     problems_print(problems, stderr);
     return MLB_ERR_BAD_INPUT;
+}
+
+json_t *cmd_who(void)
+{
+    const struct passwd *user = getpwuid(getuid());
+    char *uid = xasprintf("%ld", (long)getuid());
+    json_t *who =
+        json_pack("{s:o, s:o}", "by", json_text(user ? user->pw_name : uid),
+                  "host", json_text(process_host()));
+
+    free(uid);
+    return who;
 }
 
 /* The directory of this very program. Caller frees. */

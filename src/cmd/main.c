@@ -18,6 +18,8 @@ const struct cmd_row cmd_table[] = {
     { "top", cmd_top, "show live what the tasks of runs do" },
     { "wait", cmd_wait, "wait for a run; exit with its exit code" },
     { "cancel", cmd_cancel, "end runs" },
+    { "hold", cmd_hold, "keep waiting runs from starting" },
+    { "release", cmd_release, "let held runs start" },
     { "dataset", cmd_dataset, "import, look at, export data sets" },
     { "checkpoint", cmd_checkpoint, "look at, export, prune checkpoints" },
     { "report", cmd_report, "show what a run used, and what to ask next" },

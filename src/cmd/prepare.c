@@ -74,6 +74,7 @@ static void make_plan(const struct cmd_context *context,
         .local_cores = local_cores(context->site),
         .local_gpus = (long)context->site->local.gpus.count,
         .version = PACKAGE_VERSION,
+        .hold = prepared->hold,
     };
 
     plan_destroy(prepared->plan);

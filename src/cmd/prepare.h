@@ -15,9 +15,11 @@ struct cmd_request {
     const struct job_option **options;      /* in the order given */
     struct mlb_strings values;              /* one for each option */
     bool fit;                               /* follow earlier runs' advice */
+    bool hold;                              /* not to start yet */
 };
-#define CMD_REQUEST_INIT \
-    { NULL, MLB_STRINGS_INIT, MLB_STRINGS_INIT, NULL, MLB_STRINGS_INIT, false }
+#define CMD_REQUEST_INIT                                                  \
+    { .overrides = MLB_STRINGS_INIT, .command = MLB_STRINGS_INIT,         \
+      .values = MLB_STRINGS_INIT }
 void cmd_request_clear(struct cmd_request *request);
 
 /* A child for the argp of a command; input: struct cmd_request. Built from
@@ -48,6 +50,7 @@ struct cmd_prepared {
     struct mlb_problems problems;
     char *directory, *agent;
     char token[33];
+    bool hold;
 };
 #define CMD_PREPARED_INIT \
     { .data = MLB_FIELDS_INIT, .problems = MLB_PROBLEMS_INIT }

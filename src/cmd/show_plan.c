@@ -88,6 +88,8 @@ void show_plan_text(const struct mlb_plan *plan)
     text_add_shell(&t, plan->directory);
     text_add(&t, "\n\nresources\n");
     add_resources(&t, plan);
+    if (plan->hold)
+        text_add(&t, "  start            when it is released\n");
     for (size_t i = 0; i < plan->notes.count; i++)
         text_addf(&t, "  note: %s\n", plan->notes.items[i]);
     text_add(&t, "\ncounters\n");
@@ -165,6 +167,7 @@ void show_plan_json(const struct mlb_plan *plan)
                         json_integer(plan->hardware_every));
     json_object_set_new(object, "mpi_stats",
                         json_boolean(plan->mpi_stats));
+    json_object_set_new(object, "hold", json_boolean(plan->hold));
     json_object_set_new(object, "notes", strings_json(&plan->notes));
     json_object_set_new(object, "launch", strings_json(&plan->launch));
     json_object_set_new(object, "command", strings_json(&plan->command));

@@ -35,6 +35,7 @@ int submission_new(struct cmd_submission *s,
     if (request->fit)
         cmd_fit(context, p->job);
     p->directory = getcwd(NULL, 0);
+    p->hold = request->hold;
     return cmd_prepare(context, p);
 }
 
@@ -143,6 +144,7 @@ int submission_again(struct cmd_submission *s,
     }
     if (changes->fit)
         cmd_fit(context, s->prepared.job);
+    s->prepared.hold = changes->hold;
     code = cmd_prepare(context, &s->prepared);
     if (code || (state != MLB_STATE_NOT_SUBMITTED && !run.lost))
         goto out;

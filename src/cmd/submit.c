@@ -12,7 +12,8 @@
 #include "cmd/show_plan.h"
 #include "cmd/submission.h"
 
-enum { KEY_DRY_RUN = 3000, KEY_PARSABLE, KEY_AGAIN, KEY_PATIENCE, KEY_FIT };
+enum { KEY_DRY_RUN = 3000, KEY_PARSABLE, KEY_AGAIN, KEY_PATIENCE, KEY_FIT,
+       KEY_HOLD };
 
 struct arguments {
     struct cmd_options common;
@@ -35,6 +36,8 @@ static const struct argp_option options[] = {
              "checkpoint" },
     { .name = "fit", .key = KEY_FIT,
       .doc = "Ask for what earlier runs of the job needed" },
+    { .name = "hold", .key = KEY_HOLD,
+      .doc = "Let it wait until \"mlbatch release RUN\"" },
     { .name = "patience", .key = KEY_PATIENCE, .arg = "TIME",
       .doc = "How long to try when the scheduler does not answer [1m]" },
     { 0 },
@@ -67,6 +70,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_FIT:
         a->request.fit = true;
+        return 0;
+    case KEY_HOLD:
+        a->request.hold = true;
         return 0;
     case KEY_PATIENCE:
         if (units_parse_duration(arg, &a->patience, &err) < 0)

@@ -24,6 +24,7 @@ struct mlb_plan_context {
     long local_cores;            /* of this machine; scheduler local */
     long local_gpus;
     const char *version;         /* of mlbatch, for the script */
+    bool hold;                   /* not to start before it is released */
 };
 
 struct mlb_plan {

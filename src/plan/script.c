@@ -122,6 +122,8 @@ static void add_directives(struct mlb_text *t, const struct mlb_plan *plan)
     directive(t, "partition", plan->partition);
     directive(t, "account", plan->account);
     directive(t, "constraint", plan->constraint);
+    if (plan->hold)
+        text_add(t, "#SBATCH --hold\n");
     add_options(t, &plan->options);
 }
 

@@ -100,8 +100,12 @@ static void describe_wait(const struct queue *queue, const struct ticket *t,
     struct mlb_text text = MLB_TEXT_INIT;
     long before = 0;
 
+    if (t->held) {
+        snprintf(job->reason, sizeof(job->reason), "held");
+        return;
+    }
     for (size_t i = 0; i < queue->count; i++)
-        before += !queue->tickets[i].running &&
+        before += !queue->tickets[i].running && !queue->tickets[i].held &&
                   queue->tickets[i].number < t->number;
     text_addf(&text, "waits for %ld core%s", t->cores,
               t->cores == 1 ? "" : "s");
@@ -160,6 +164,22 @@ static int query(const struct mlb_site *site, struct mlb_job_status *jobs,
     return 0;
 }
 
+/* The number of a job of this host, which alone can verb it. */
+static int find_number(const char *id, const char *verb, long *number,
+                       struct mlb_error *err)
+{
+    int where = read_id(id, number);
+
+    if (where == 1)
+        return mlb_error_set(err, MLB_ERR_UNSUPPORTED,
+                             "job %s runs on %.*s: %s it there", id,
+                             (int)(strrchr(id, ':') - id), id, verb);
+    if (where < 0)
+        return mlb_error_set(err, MLB_ERR_NOT_FOUND,
+                             "\"%s\" is no id of a local job", id);
+    return 0;
+}
+
 /* SIGTERM to the very process of the ticket: with a pidfd the pid cannot
  * become another's between the look and the signal. */
 static int end_process(const struct ticket *ticket, const char *id,
@@ -187,16 +207,10 @@ static int cancel(const struct mlb_site *site, const char *id,
 {
     struct queue queue;
     long number = 0;
-    int where = read_id(id, &number);
 
     assert(site->store);
-    if (where == 1)
-        return mlb_error_set(err, MLB_ERR_UNSUPPORTED,
-                             "job %s runs on %.*s: cancel it there", id,
-                             (int)(strrchr(id, ':') - id), id);
-    if (where < 0)
-        return mlb_error_set(err, MLB_ERR_NOT_FOUND,
-                             "\"%s\" is no id of a local job", id);
+    if (find_number(id, "cancel", &number, err) < 0)
+        return -1;
     if (queue_look(&queue, site->store, err) < 0)
         return -1;
     const struct ticket *ticket = queue_find(&queue, number);
@@ -205,6 +219,46 @@ static int cancel(const struct mlb_site *site, const char *id,
                                     "job %s has ended", id);
     queue_close(&queue);
     return rc;
+}
+
+/* The ticket is its process's own until it waits: then who holds the lock
+ * may change it, and the process sees the change. */
+static int set_held(const struct mlb_site *site, const char *id, bool held,
+                    struct mlb_error *err)
+{
+    struct queue queue;
+    const char *verb = held ? "hold" : "release";
+    long number = 0;
+
+    assert(site->store);
+    if (find_number(id, verb, &number, err) < 0 ||
+        queue_open(&queue, site->store, err) < 0)
+        return -1;
+    struct ticket *ticket = queue_find(&queue, number);
+    int rc = 0;
+    if (!ticket) {
+        rc = mlb_error_set(err, MLB_ERR_NOT_FOUND, "job %s has ended", id);
+    } else if (ticket->running) {
+        rc = mlb_error_set(err, MLB_ERR_REFUSED,
+                           "cannot %s job %s: it has started", verb, id);
+    } else {
+        ticket->held = held;
+        rc = queue_update(&queue, ticket, err);
+    }
+    queue_close(&queue);
+    return rc;
+}
+
+static int hold(const struct mlb_site *site, const char *id,
+                struct mlb_error *err)
+{
+    return set_held(site, id, true, err);
+}
+
+static int release(const struct mlb_site *site, const char *id,
+                   struct mlb_error *err)
+{
+    return set_held(site, id, false, err);
 }
 
 static int probe(const struct mlb_site *site, struct mlb_probe *found,
@@ -225,4 +279,6 @@ const struct mlb_scheduler scheduler_local = {
     .find = find,
     .query = query,
     .cancel = cancel,
+    .hold = hold,
+    .release = release,
 };

@@ -67,6 +67,7 @@ int ticket_read(const char *path, struct ticket *ticket,
     ticket->cores = fields_get_long(&f, "cores", 0);
     ticket->gpus = fields_get_long(&f, "gpus", 0);
     ticket->running = state && strcmp(state, "running") == 0;
+    ticket->held = state && strcmp(state, "held") == 0;
     ticket->since = (time_t)fields_get_long(&f, "since", 0);
     fields_get_all(&f, "gpu", &ticket->given);
     fields_clear(&f);
@@ -87,7 +88,9 @@ static int ticket_write(const char *directory, const struct ticket *ticket,
     fields_add(&f, "boot", ticket->boot);
     fields_addf(&f, "cores", "%ld", ticket->cores);
     fields_addf(&f, "gpus", "%ld", ticket->gpus);
-    fields_add(&f, "state", ticket->running ? "running" : "waiting");
+    fields_add(&f, "state", ticket->running ? "running"
+                            : ticket->held  ? "held"
+                                            : "waiting");
     fields_addf(&f, "since", "%lld", (long long)ticket->since);
     for (size_t i = 0; i < ticket->given.count; i++)
         fields_add(&f, "gpu", ticket->given.items[i]);
@@ -253,14 +256,14 @@ bool queue_admit(const struct queue *q, struct ticket *ticket, long cores,
                  const struct mlb_strings *gpus)
 {
     struct mlb_strings taken = MLB_STRINGS_INIT;
-    bool first = true;
+    bool first = !ticket->held;
 
     for (size_t i = 0; i < q->count; i++) {
         const struct ticket *t = &q->tickets[i];
         if (t->running) {
             cores -= t->cores;
             strings_copy(&taken, &t->given);
-        } else if (t->number < ticket->number) {
+        } else if (t->number < ticket->number && !t->held) {
             first = false;
         }
     }

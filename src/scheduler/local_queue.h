@@ -30,6 +30,7 @@ struct ticket {
     char *boot;                  /* process_boot_id */
     long cores, gpus;            /* wanted */
     bool running;                /* else it waits */
+    bool held;                   /* ... and lets others pass */
     time_t since;                /* when it came to be running */
     struct mlb_strings given;    /* the GPUs it has */
 };
@@ -70,8 +71,8 @@ int queue_update(const struct queue *queue, const struct ticket *ticket,
                  struct mlb_error *err);
 
 struct ticket *queue_find(const struct queue *queue, long number);
-/* May ticket start now? Only the first that waits may, if so many cores are
- * free; the GPUs it gets (of all) are added to its given. */
+/* May ticket start now? Only the first that waits and is not held may, if so
+ * many cores are free; the GPUs it gets (of all) are added to its given. */
 bool queue_admit(const struct queue *queue, struct ticket *ticket, long cores,
                  const struct mlb_strings *gpus);
 
@@ -80,7 +81,8 @@ bool ticket_is_alive(const struct ticket *ticket);
 
 /* ---- local_wait.c ---- */
 /* Wait until something may have changed for a ticket: the one that waits
- * before it, or else any that runs, ended or changed. The queue is as it was
+ * before it, or else any that runs, ended or changed; a held one waits for a
+ * change of its own. The queue is as it was
  * read; changes is a descriptor of queue_watch, made before it was read, so
  * that nothing is missed. Does not poll, but for a look every 5 s. */
 void queue_wait(const struct queue *queue, const struct ticket *ticket,

@@ -95,6 +95,7 @@ static int take_ticket(struct newcomer *job, struct mlb_error *err)
 
     job->ticket.run = xstrdup(job->plan->run);
     job->ticket.token = xstrdup(job->plan->token);
+    job->ticket.held = job->plan->hold;
     job->ticket.cores = job->plan->cores;
     job->ticket.gpus = job->plan->tasks * job->plan->gpus_per_task;
     if (queue_open(&queue, job->store, err) < 0)
@@ -110,11 +111,13 @@ static int try_start(struct newcomer *job, struct queue *queue,
                      struct mlb_error *err)
 {
     struct ticket *ticket = &job->ticket;
+    const struct ticket *stored = queue_find(queue, ticket->number);
 
-    if (!queue_find(queue, ticket->number))
+    if (!stored)
         return mlb_error_set(err, MLB_ERR_NOT_FOUND,
                              "ticket %ld is no longer in the queue",
                              ticket->number);
+    ticket->held = stored->held;
     if (!queue_admit(queue, ticket, job->cores, &job->site->local.gpus))
         return 0;
     ticket->running = true;

@@ -51,8 +51,8 @@ static bool changes_matter(int changes, const struct ticket *const *watched,
 }
 
 /* Whom does a ticket wait for? The one that waits just before it; if it is
- * the first, all that run. So a long queue does not wake up as a whole
- * whenever one job ends. */
+ * the first, all that run; itself, if it is held. So a long queue does not
+ * wake up as a whole whenever one job ends. */
 static size_t choose_watched(const struct queue *q,
                              const struct ticket *ticket,
                              const struct ticket **watched)
@@ -62,9 +62,13 @@ static size_t choose_watched(const struct queue *q,
 
     for (size_t i = 0; i < q->count; i++) {
         const struct ticket *t = &q->tickets[i];
+        if (t->number == ticket->number && t->held) {
+            watched[0] = t;
+            return 1;
+        }
         if (t->running)
             watched[count++] = t;
-        else if (t->number < ticket->number)
+        else if (t->number < ticket->number && !t->held)
             before = t;
     }
     if (!before)
@@ -80,6 +84,7 @@ static bool has_changed(const struct queue *q, const struct ticket *was)
     char *path = ticket_path(q->directory, was->number);
     bool there = ticket_read(path, &now, NULL) == 0;
     bool changed = !there || now.running != was->running ||
+                   now.held != was->held ||
                    !ticket_is_alive(was);
 
     if (there)

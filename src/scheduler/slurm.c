@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <slurm/slurm_errno.h>
 
 #include "base/units.h"
@@ -89,6 +90,49 @@ out:
     return rc;
 }
 
+/* What scontrol does: 0 is a job that waits for nothing but its release, and
+ * INFINITE lets the controller work its priority out anew. */
+static int set_priority(const char *id, uint32_t priority, const char *verb,
+                        struct mlb_error *err)
+{
+    job_desc_msg_t message;
+    char what[64];
+
+    if (slurm_id(id) == 0)
+        return mlb_error_set(err, MLB_ERR_NOT_FOUND,
+                             "\"%s\" is no job id of Slurm", id);
+    if (slurm_enter(err) < 0)
+        return -1;
+    slurm_init_job_desc_msg(&message);
+    message.job_id = slurm_id(id);
+    message.user_id = getuid();
+    message.priority = priority;
+    /* An operator's hold is one that users cannot undo: not what is meant. */
+    if (priority == 0)
+        message.alloc_sid = ALLOC_SID_USER_HOLD;
+    int rc = slurm_update_job(&message);
+    int number = errno;
+    slurm_leave();
+    if (rc == SLURM_SUCCESS)
+        return 0;
+    snprintf(what, sizeof(what), "cannot %s job %.32s", verb, id);
+    return slurm_failed(err, what, number);
+}
+
+static int hold(const struct mlb_site *site, const char *id,
+                struct mlb_error *err)
+{
+    (void)site;
+    return set_priority(id, 0, "hold", err);
+}
+
+static int release(const struct mlb_site *site, const char *id,
+                   struct mlb_error *err)
+{
+    (void)site;
+    return set_priority(id, INFINITE, "release", err);
+}
+
 static int cancel(const struct mlb_site *site, const char *id,
                   struct mlb_error *err)
 {
@@ -119,4 +163,6 @@ const struct mlb_scheduler scheduler_slurm = {
     .find = slurm_find,
     .query = slurm_query,
     .cancel = cancel,
+    .hold = hold,
+    .release = release,
 };

@@ -74,6 +74,9 @@ static const char *reason_of(const slurm_job_info_t *job,
 {
     if (state == MLB_STATE_CANCELLED || state == MLB_STATE_COMPLETED)
         return "";
+    /* As every scheduler of ours says it. */
+    if (state == MLB_STATE_PENDING && job->state_reason == WAIT_HELD_USER)
+        return "held";
     if (job->state_desc)
         return job->state_desc;
     if (job->state_reason == WAIT_NO_REASON)

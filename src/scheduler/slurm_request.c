@@ -151,6 +151,8 @@ static void set_numbers(struct slurm_request *r, const struct mlb_plan *plan)
             (uint64_t)((plan->memory_per_node + 1048575) / 1048576);
     if (plan->walltime != MLB_UNSET)
         m->time_limit = (uint32_t)((plan->walltime + 59) / 60);
+    if (plan->hold)
+        m->priority = 0;
     if (plan->gpus_per_task > 0) {
         char text[64];
         snprintf(text, sizeof(text), "gres:gpu:%ld", plan->gpus_per_task);

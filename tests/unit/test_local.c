@@ -37,6 +37,7 @@ static struct {
 
 struct wish {
     long cores, gpus;
+    bool hold;
     const char *script;      /* NULL: sleeps */
 };
 
@@ -47,7 +48,7 @@ static struct mlb_plan make_plan(const struct wish *wish)
     struct mlb_plan plan = {
         .scheduler = "local", .nodes = 1, .tasks = 1, .tasks_per_node = 1,
         .cpus_per_task = 1, .cores = wish->cores,
-        .gpus_per_task = wish->gpus,
+        .gpus_per_task = wish->gpus, .hold = wish->hold,
         .run = xasprintf("r.%d", n),
         .run_dir = xasprintf("%s/runs/r.%d", t.store, n),
         .token = xasprintf("tok%d", n),
@@ -239,6 +240,38 @@ static void test_cancel(void **state)
     char *log = read_part(b, "log");
     assert_string_equal(log, "");
     free(log);
+}
+
+/* A held job lets others pass, keeps its place, and starts by itself. */
+static void test_hold(void **state)
+{
+    struct wish one = { .cores = 1 }, two = { .cores = 2 };
+    struct wish held = { .cores = 2, .hold = true };
+    struct mlb_error err;
+    int a = submit(&held), b = submit(&one), c = submit(&two);
+    int d = submit(&one);
+
+    (void)state;
+    await(b, MLB_STATE_RUNNING);
+    assert_string_equal(status_of(a).reason, "held");
+    assert_string_equal(status_of(c).reason, "waits for 2 cores");
+    /* c held in its turn: d, which watches it, may start at once. */
+    assert_int_equal(local->hold(&t.site, t.ids[c], &err), 0);
+    await(d, MLB_STATE_RUNNING);
+    assert_int_equal(local->release(&t.site, t.ids[a], &err), 0);
+    assert_int_equal(local->release(&t.site, t.ids[c], &err), 0);
+    assert_string_equal(status_of(c).reason,
+                        "waits for 2 cores, 1 before it");
+    kill_job(b);
+    kill_job(d);
+    await(a, MLB_STATE_RUNNING);
+    assert_int_equal(status_of(c).state, MLB_STATE_PENDING);
+    assert_int_equal(local->hold(&t.site, t.ids[a], &err), -1);
+    assert_int_equal(err.code, MLB_ERR_REFUSED);
+    assert_int_equal(local->hold(&t.site, "elsewhere:1", &err), -1);
+    assert_int_equal(err.code, MLB_ERR_UNSUPPORTED);
+    assert_int_equal(local->release(&t.site, t.ids[b], &err), -1);
+    assert_int_equal(err.code, MLB_ERR_NOT_FOUND);
 }
 
 static void assert_part(int n, const char *part, const char *text)
@@ -487,6 +520,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_turns), TEST(test_order), TEST(test_cancel),
+        TEST(test_hold),
         TEST(test_gpus), TEST(test_other_hosts), TEST(test_ids),
         TEST(test_crowd), TEST(test_detached), TEST(test_find),
         TEST(test_refused), TEST(test_stale),
