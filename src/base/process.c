@@ -69,7 +69,9 @@ static int spawn(const struct process_call *call, const struct ends *ends,
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
     int failed = posix_spawnp(pid, call->argv[0], &actions, &attributes,
-                              call->argv, environ);
+                              call->argv,
+                              call->environment ? call->environment->items
+                                                : environ);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     return failed;
@@ -91,19 +93,26 @@ static int left(double until)
     return until == 0 ? -1 : ms < 0 ? 0 : (int)ms + 1;
 }
 
+static size_t limit_of(const struct process_call *call)
+{
+    return call->limit ? call->limit : OUTPUT_LIMIT;
+}
+
 /* Read both pipes to their ends, or until then. What is over the limit is
- * read and lost, so that the program does not block on a full pipe. */
-static void drain(const struct process_call *call, const struct ends *ends,
+ * read and lost, so that the program does not block on a full pipe. Was
+ * anything lost of standard output? */
+static bool drain(const struct process_call *call, const struct ends *ends,
                   double until)
 {
     struct pollfd fds[2] = { { .fd = ends->out[0], .events = POLLIN },
                              { .fd = ends->errors[0], .events = POLLIN } };
     struct mlb_text *to[2] = { call->out, call->errors };
-    size_t limit = call->limit ? call->limit : OUTPUT_LIMIT;
+    size_t limit = limit_of(call);
+    bool lost = false;
 
     while (fds[0].fd >= 0 || fds[1].fd >= 0) {
         int ready = poll(fds, 2, left(until));
-        if (ready == 0 || (ready < 0 && errno != EINTR))
+        if (ready == 0 || (ready < 0 && errno != EINTR) || left(until) == 0)
             break;
         for (int i = 0; ready > 0 && i < 2; i++) {
             char part[16384];
@@ -116,8 +125,11 @@ static void drain(const struct process_call *call, const struct ends *ends,
                 fds[i].fd = -1;
             else if (to[i]->length + (size_t)n <= limit)
                 text_addn(to[i], part, (size_t)n);
+            else
+                lost |= i == 0;
         }
     }
+    return lost;
 }
 
 /* Until it has ended, or then, when it is killed: 1. */
@@ -185,11 +197,14 @@ int process_run(const struct process_call *call, int *status,
     }
     close_one(&ends.out[1]);
     close_one(&ends.errors[1]);
-    drain(call, &ends, until);
+    bool lost = drain(call, &ends, until);
     rc = wait_for(pid, status, until);
     if (rc > 0)
-        rc = mlb_error_set(err, MLB_ERR_FAILED, "%s took over %d s and was "
-                           "ended", call->argv[0], call->seconds);
+        rc = mlb_error_set(err, MLB_ERR_UNREACHABLE, "%s took over %d s and "
+                           "was ended", call->argv[0], call->seconds);
+    else if (rc == 0 && lost && call->whole)
+        rc = mlb_error_set(err, MLB_ERR_FAILED, "%s said more than %zu bytes",
+                           call->argv[0], limit_of(call));
 out:
     close_one(&ends.in);
     for (int i = 0; i < 2; i++) {

@@ -17,14 +17,17 @@ void process_begin(void);
 /* Run argv (found on PATH), standard input from input (NULL: /dev/null),
  * standard output collected into out (NULL: discarded) up to limit bytes,
  * standard error into errors (NULL: left as it is). Waits. *status is as
- * from waitpid. -1 if it cannot be started, or took over seconds and was
- * killed (MLB_ERR_FAILED). */
+ * from waitpid. -1 if it cannot be started (MLB_ERR_NOT_FOUND: there is no
+ * such program), took over seconds and was killed (MLB_ERR_UNREACHABLE), or
+ * said more than limit where the whole is wanted (MLB_ERR_FAILED). */
 struct process_call {
     char *const *argv;
+    const struct mlb_strings *environment;   /* NULL: this process's own */
     const char *directory;        /* run there; NULL: here */
     const struct mlb_text *input;
     struct mlb_text *out, *errors;
-    size_t limit;                 /* 0: 64 MiB */
+    size_t limit;                 /* 0: 64 MiB; what is over it is lost */
+    bool whole;                   /* a part of standard output is no answer */
     int seconds;                  /* 0: as long as it takes */
 };
 int process_run(const struct process_call *call, int *status,

@@ -91,6 +91,46 @@ static void test_much(void **state)
     result_clear(&r);
 }
 
+/* A part of an answer that has to be whole is none; one of just the limit
+ * is whole. */
+static void test_whole(void **state)
+{
+    struct result r = RESULT_INIT;
+    struct mlb_error err = { 0 };
+    char *argv[] = { "sh", "-c", "printf 123456789; echo error >&2", NULL };
+    struct process_call call = { .argv = argv, .out = &r.out,
+                                 .errors = &r.errors, .limit = 9,
+                                 .whole = true };
+
+    (void)state;
+    assert_int_equal(process_run(&call, &r.status, &err), 0);
+    assert_string_equal(r.out.data, "123456789");
+    result_clear(&r);
+    call.limit = 8;
+    assert_int_equal(process_run(&call, &r.status, &err), -1);
+    assert_int_equal(err.code, MLB_ERR_FAILED);
+    assert_string_equal(err.text, "sh said more than 8 bytes");
+    result_clear(&r);
+}
+
+/* An environment of one's own, and nothing else. */
+static void test_environment(void **state)
+{
+    struct result r = RESULT_INIT;
+    struct mlb_strings environment = MLB_STRINGS_INIT;
+    char *argv[] = { "env", "-0", NULL };
+    struct process_call call = { .argv = argv, .out = &r.out,
+                                 .environment = &environment };
+
+    (void)state;
+    strings_push(&environment, "A= \n\"$HOME\xff");
+    assert_int_equal(process_run(&call, &r.status, NULL), 0);
+    assert_int_equal(r.out.length, strlen(environment.items[0]) + 1);
+    assert_string_equal(r.out.data, environment.items[0]);
+    strings_clear(&environment);
+    result_clear(&r);
+}
+
 /* Far more than a pipe holds, and a program that does not read it. */
 static void test_input(void **state)
 {
@@ -129,7 +169,7 @@ static void test_time_limit(void **state)
         struct process_call call = { .argv = argv, .out = &r.out,
                                      .limit = 1000, .seconds = 1 };
         assert_int_equal(process_run(&call, &r.status, &err), -1);
-        assert_int_equal(err.code, MLB_ERR_FAILED);
+        assert_int_equal(err.code, MLB_ERR_UNREACHABLE);
         assert_non_null(strstr(err.text, "over 1 s"));
         assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
         result_clear(&r);
@@ -227,6 +267,8 @@ int main(void)
         cmocka_unit_test(test_output),
         cmocka_unit_test(test_argv),
         cmocka_unit_test(test_much),
+        cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_environment),
         cmocka_unit_test(test_input),
         cmocka_unit_test(test_time_limit),
         cmocka_unit_test(test_cannot_start),
