@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,6 +139,24 @@ int units_parse_duration(const char *text, long *seconds,
 
 /* sbatch(1), --time: "minutes", "minutes:seconds", "hours:minutes:seconds",
  * "days-hours", "days-hours:minutes" and "days-hours:minutes:seconds". */
+int units_parse_signal(const char *text, int *signum, struct mlb_error *err)
+{
+    const char *name = strncmp(text, "SIG", 3) == 0 ? text + 3 : text;
+
+    for (int i = 1; i < SIGRTMIN; i++) {
+        const char *known = sigabbrev_np(i);
+        if (!known || strcmp(name, known) != 0)
+            continue;
+        if (i == SIGKILL || i == SIGSTOP)
+            return mlb_error_set(err, MLB_ERR_BAD_INPUT, "%s cannot be "
+                                 "caught by a program", known);
+        *signum = i;
+        return 0;
+    }
+    return mlb_error_set(err, MLB_ERR_BAD_INPUT, "\"%s\" is no signal: "
+                         "\"USR1\", \"USR2\", \"TERM\", ...", text);
+}
+
 int units_parse_sbatch_time(const char *text, long *seconds,
                             struct mlb_error *err)
 {

@@ -20,6 +20,10 @@ int units_parse_size(const char *text, long long default_unit,
 int units_parse_duration(const char *text, long *seconds,
                          struct mlb_error *err);
 
+/* "USR1" or "SIGUSR1": the signal's number. One that ends, stops or cannot
+ * reach a program for certain (KILL, STOP) is refused. */
+int units_parse_signal(const char *text, int *signum, struct mlb_error *err);
+
 /* Time as sbatch reads it: M, M:S, H:M:S, D-H, D-H:M, D-H:M:S. */
 int units_parse_sbatch_time(const char *text, long *seconds,
                             struct mlb_error *err);

@@ -57,6 +57,9 @@ int cmd_fail_problems(const struct mlb_problems *problems);
 /* Who runs this command and where, for an event: {by, host}. */
 json_t *cmd_who(void);
 
+/* The path of this program, for jobs to call it. Caller frees. */
+char *cmd_program(void);
+
 /* One of our helper programs: "mlbatch-agent", "mlbatch-store". Beside this
  * program, else in ../libexec/mlbatch. Caller frees. */
 char *cmd_helper(const char *program);

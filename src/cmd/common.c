@@ -121,6 +121,15 @@ static char *own_directory(void)
     return xstrdup(path);
 }
 
+char *cmd_program(void)
+{
+    char *directory = own_directory();
+    char *path = xasprintf("%s/mlbatch", directory);
+
+    free(directory);
+    return path;
+}
+
 /* A file of the installation: beside the program (a build tree), relative
  * to it (an installation that was moved), or where configure said. */
 static char *own_file(const char *name, const char *relative,

@@ -19,6 +19,7 @@ void cmd_prepared_clear(struct cmd_prepared *prepared)
     problems_clear(&prepared->problems);
     free(prepared->directory);
     free(prepared->agent);
+    free(prepared->program);
     *prepared = (struct cmd_prepared)CMD_PREPARED_INIT;
 }
 
@@ -69,6 +70,7 @@ static void make_plan(const struct cmd_context *context,
         .store = context->store,
         .directory = prepared->directory,
         .agent = prepared->agent,
+        .program = prepared->program,
         .token = prepared->token,
         .data = &prepared->data,
         .local_cores = local_cores(context->site),
@@ -164,6 +166,7 @@ int cmd_prepare(const struct cmd_context *context,
         return cmd_fail(&(struct mlb_error){
             MLB_ERR_IO, "the current directory is gone: cd somewhere else" });
     prepared->agent = cmd_helper("mlbatch-agent");
+    prepared->program = cmd_program();
     /* A job that is wrong already is planned, too: all is told at once. */
     if (!prepared->job->name)
         prepared->job->name = xstrdup("unnamed");

@@ -48,7 +48,7 @@ struct cmd_prepared {
     const struct mlb_scheduler *scheduler;
     struct mlb_fields data;                 /* as -> directory */
     struct mlb_problems problems;
-    char *directory, *agent;
+    char *directory, *agent, *program;
     char token[33];
     bool hold;
 };

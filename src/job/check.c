@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/units.h"
 #include "job/value.h"
 
 #define NAME_BYTES 1000
@@ -53,7 +54,24 @@ static void check_bounds(const struct mlb_job *job,
     }
 }
 
-/* Schedulers count tasks in 32 bits. */
+/* What asks a program to save. */
+static void check_saving(const struct mlb_job *job,
+                         struct mlb_problems *problems)
+{
+    const char *name = job->checkpoint.signal;
+    const struct mlb_strings *command = &job->checkpoint.command;
+    struct mlb_error err;
+    int signum;
+
+    if (name && strcmp(name, "none") != 0 &&
+        units_parse_signal(name, &signum, &err) < 0)
+        problems_add(problems, job_origin(job, "checkpoint.signal"),
+                     "checkpoint.signal: %s", err.text);
+    if (command->count > 0 && !*command->items[0])
+        problems_add(problems, job_origin(job, "checkpoint.command"),
+                     "checkpoint.command: has an empty program");
+}
+
 static void check_checkpoint(const struct mlb_job *job,
                              struct mlb_problems *problems)
 {
@@ -73,8 +91,68 @@ static void check_checkpoint(const struct mlb_job *job,
         problems_add(problems, job_origin(job, "checkpoint.layout"),
                      "checkpoint.layout: \"auto\", \"shared\" or \"nodes\", "
                      "not \"%s\"", layout);
+    check_saving(job, problems);
 }
 
+/* The ends after which a run can go on; the first word of each is ours, the
+ * others are what people know from Slurm or see in our own lists. */
+static const struct {
+    enum mlb_state state;
+    const char *words[3];
+} causes[] = {
+    { MLB_STATE_TIMEOUT, { "timeout" } },
+    { MLB_STATE_PREEMPTED, { "preempted" } },
+    { MLB_STATE_NODE_FAILURE, { "node_fail", "node_failure",
+                                "node failure" } },
+    { MLB_STATE_OUT_OF_MEMORY, { "out_of_memory", "out of memory" } },
+    { MLB_STATE_STALLED, { "stalled" } },
+    { MLB_STATE_FAILED, { "failed" } },
+};
+#define CAUSES (sizeof(causes) / sizeof(causes[0]))
+
+enum mlb_state job_restart_cause(const char *word)
+{
+    for (size_t i = 0; i < CAUSES; i++)
+        for (size_t k = 0; k < 3 && causes[i].words[k]; k++)
+            if (strcmp(word, causes[i].words[k]) == 0)
+                return causes[i].state;
+    return MLB_STATE_UNKNOWN;
+}
+
+static void add_words_problem(const struct mlb_job *job, const char *key,
+                              const char *word, const char *words,
+                              struct mlb_problems *problems)
+{
+    problems_add(problems, job_origin(job, key), "%s: \"%s\" is none of %s",
+                 key, word, words);
+}
+
+static void check_restart(const struct mlb_job *job,
+                          struct mlb_problems *problems)
+{
+    const struct mlb_strings *on = &job->restart.on;
+    const struct mlb_strings *grow = &job->restart.grow;
+    struct mlb_text words = MLB_TEXT_INIT;
+
+    for (size_t i = 0; i < CAUSES; i++)
+        text_addf(&words, "%s%s", i ? ", " : "", causes[i].words[0]);
+    for (size_t i = 0; i < on->count; i++)
+        if (job_restart_cause(on->items[i]) == MLB_STATE_UNKNOWN)
+            add_words_problem(job, "restart.on", on->items[i], words.data,
+                              problems);
+    text_clear(&words);
+    for (size_t i = 0; i < grow->count; i++)
+        if (strcmp(grow->items[i], "memory") != 0 &&
+            strcmp(grow->items[i], "walltime") != 0)
+            add_words_problem(job, "restart.grow", grow->items[i],
+                              "memory, walltime", problems);
+    if (on->count == 0 && grow->count > 0)
+        problems_add(problems, job_origin(job, "restart.grow"),
+                     "restart.grow: needs restart.on, the ends after which "
+                     "to go on: on = [\"timeout\", \"out_of_memory\"];");
+}
+
+/* Schedulers count tasks in 32 bits. */
 static void check_tasks(const struct mlb_job *job,
                         struct mlb_problems *problems)
 {
@@ -240,6 +318,7 @@ void job_check(const struct mlb_job *job, struct mlb_problems *problems)
     check_required(job, problems);
     check_bounds(job, problems);
     check_checkpoint(job, problems);
+    check_restart(job, problems);
     check_tasks(job, problems);
     check_datasets(job, problems);
     check_environment(job, problems);

@@ -11,7 +11,8 @@ struct mlb_job *job_create(void)
 {
     struct mlb_job *job = xcalloc(1, sizeof(*job));
     struct mlb_strings *const lists[] = {
-        &job->command, &job->restart.on, &job->environment.pairs,
+        &job->command, &job->restart.on, &job->restart.grow,
+        &job->checkpoint.command, &job->environment.pairs,
         &job->modules, &job->container.mounts, &job->after.ok,
         &job->after.any, &job->after.notok, &job->slurm_options,
         &job->pbs_options, &job->files, &job->origins.pairs,
@@ -22,7 +23,8 @@ struct mlb_job *job_create(void)
     for (const struct job_key *key = job_keys; key->path; key++) {
         void *place = job_key_place(key, job);
         if (key->type == KEY_COUNT || key->type == KEY_DURATION ||
-            key->type == KEY_INTERVAL || key->type == KEY_BOOL)
+            key->type == KEY_INTERVAL || key->type == KEY_WARNING ||
+            key->type == KEY_BOOL)
             *(long *)place = MLB_UNSET;
         else if (key->type == KEY_SIZE)
             *(long long *)place = MLB_UNSET;

@@ -7,11 +7,14 @@
 
 #include "base/fields.h"
 #include "base/problems.h"
+#include "base/state.h"
 #include "base/text.h"
 #include "mlbatch/error.h"
 
 /* Numbers that were not given are MLB_UNSET; plan puts the default in. */
 #define MLB_UNSET (-1L)
+/* Measured while the job runs, not given. */
+#define MLB_AUTO (-2L)
 
 struct mlb_resources {
     long nodes;                  /* default 1 */
@@ -44,15 +47,18 @@ struct mlb_job {
     struct mlb_data_use *datasets;
     size_t dataset_count;
     struct {
-        long every, keep, warn;  /* seconds, count, seconds */
+        long every, keep, warn;  /* seconds, count, seconds or MLB_AUTO */
         long keep_every;         /* steps */
         long keep_best;
         char *best;              /* "min loss", "max test/accuracy" */
         char *layout;            /* auto, shared, nodes */
+        char *signal;            /* "USR1", "SIGUSR1", "none" */
+        struct mlb_strings command;   /* argv, run before the end */
     } checkpoint;
     struct {
-        struct mlb_strings on;
-        long max;
+        struct mlb_strings on;   /* "timeout", "node_fail", ... */
+        struct mlb_strings grow; /* "memory", "walltime" */
+        long max;                /* for each of on */
     } restart;
     struct mlb_fields environment;
     struct mlb_strings modules;
@@ -114,6 +120,10 @@ void job_write(const struct mlb_job *job, struct mlb_text *out);
  * key table), required keys, names that are used twice, and keys that this
  * version does not act on yet. Adds to problems. ---- */
 void job_check(const struct mlb_job *job, struct mlb_problems *problems);
+
+/* The end that a word of restart.on stands for ("node_fail" is
+ * MLB_STATE_NODE_FAILURE), MLB_STATE_UNKNOWN if it is none. */
+enum mlb_state job_restart_cause(const char *word);
 
 /* ---- sbatch.c: options named as sbatch's. Each row: long name, letter,
  * the key it sets, how its value is written, help. ---- */

@@ -10,6 +10,8 @@
 #include "plan/script.h"
 #include "plan/plan.h"
 
+#define RESTARTS 10              /* restart.max, if it is not given */
+
 static long or_default(long value, long fallback)
 {
     return value == MLB_UNSET ? fallback : value;
@@ -264,6 +266,8 @@ struct mlb_plan *plan_create(const struct mlb_job *job,
         .scheduler = xstrdup(context->scheduler),
         .run = xstrdup(context->run),
         .run_dir = xstrdup(context->run_dir),
+        .store = xstrdup(context->store),
+        .program = xstrdup(context->program),
         .name = shown_name(job->name),
         .token = xstrdup(context->token),
         .comment = xasprintf("mlbatch run=%s token=%s", context->run,
@@ -273,6 +277,7 @@ struct mlb_plan *plan_create(const struct mlb_job *job,
         .after = { MLB_STRINGS_INIT, MLB_STRINGS_INIT, MLB_STRINGS_INIT },
         .exclude = MLB_STRINGS_INIT, .at_once = MLB_UNSET,
         .hold = context->hold,
+        .requeue = job->restart.on.count > 0,
         .options = MLB_STRINGS_INIT, .launch = MLB_STRINGS_INIT,
         .command = MLB_STRINGS_INIT, .environment = MLB_FIELDS_INIT,
         .notes = MLB_STRINGS_INIT,
@@ -307,7 +312,8 @@ void plan_destroy(struct mlb_plan *plan)
 {
     if (!plan)
         return;
-    char *owned[] = { plan->scheduler, plan->run, plan->run_dir, plan->name,
+    char *owned[] = { plan->scheduler, plan->run, plan->run_dir, plan->store,
+                      plan->program, plan->name,
                       plan->token, plan->comment, plan->directory, plan->output,
                       plan->partition, plan->account, plan->constraint,
                       plan->script };
@@ -343,6 +349,7 @@ struct mlb_plan *plan_asked(const struct mlb_job *job)
 void plan_agent_fields(const struct mlb_plan *plan, const struct mlb_job *job,
                        const struct mlb_site *site, struct mlb_fields *out)
 {
+    long warn = or_default(job->checkpoint.warn, 0);
     const struct {
         const char *name;
         long value;
@@ -356,19 +363,28 @@ void plan_agent_fields(const struct mlb_plan *plan, const struct mlb_job *job,
         { "memory_per_node", (long)plan->memory_per_node },
         { "peak_gflops", site->peak.gflops },
         { "peak_bandwidth", (long)site->peak.bandwidth },
-        { "warn", or_default(job->checkpoint.warn, 0) },
+        { "warn", warn == MLB_AUTO ? 0 : warn },
+        { "warn_auto", warn == MLB_AUTO },
         { "every", or_default(job->checkpoint.every, 0) },
         { "kill_wait", or_default(site->kill_wait, 30) },
         { "sample_every", plan->sample_every },
         { "hardware_every", plan->hardware_every },
         { "mpi_stats", plan->mpi_stats },
+        { "restart_max", or_default(job->restart.max, RESTARTS) },
     };
+    const char *signal = job->checkpoint.signal;
 
     fields_add(out, "run", plan->run);
     fields_add(out, "scheduler", plan->scheduler);
     fields_add(out, "directory", plan->directory);
     /* The run's name may hold the word, too, but no blank. */
     fields_add(out, "token", plan->token);
+    if (plan->store)
+        fields_add(out, "store", plan->store);
+    if (plan->program)
+        fields_add(out, "program", plan->program);
+    if (signal && strcmp(signal, "none") != 0)
+        fields_add(out, "signal", signal);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         fields_addf(out, numbers[i].name, "%ld", numbers[i].value);
     for (size_t i = 0; i < plan->launch.count; i++)
@@ -377,4 +393,11 @@ void plan_agent_fields(const struct mlb_plan *plan, const struct mlb_job *job,
         fields_add(out, "command", plan->command.items[i]);
     for (size_t i = 0; i < plan->environment.pairs.count; i++)
         fields_add(out, "env", plan->environment.pairs.items[i]);
+    for (size_t i = 0; i < job->checkpoint.command.count; i++)
+        fields_add(out, "save_command", job->checkpoint.command.items[i]);
+    for (size_t i = 0; i < job->restart.on.count; i++)
+        fields_add(out, "restart_on",
+                   state_name(job_restart_cause(job->restart.on.items[i])));
+    for (size_t i = 0; i < job->restart.grow.count; i++)
+        fields_add(out, "grow", job->restart.grow.items[i]);
 }

@@ -19,6 +19,7 @@ struct mlb_plan_context {
     const char *store;           /* absolute */
     const char *directory;       /* where the job works: absolute */
     const char *agent;           /* path of mlbatch-agent */
+    const char *program;         /* path of mlbatch */
     const char *token;           /* unguessable identity of the run */
     const struct mlb_fields *data;   /* as -> path of each data set */
     long local_cores;            /* of this machine; scheduler local */
@@ -29,6 +30,7 @@ struct mlb_plan_context {
 
 struct mlb_plan {
     char *scheduler, *run, *run_dir;
+    char *store, *program;       /* for the agent: to submit again */
     char *name;                  /* what the scheduler shows */
     char *token;                 /* unguessable identity of the submission */
     char *comment;               /* carries run and token */
@@ -46,6 +48,7 @@ struct mlb_plan {
     struct {                     /* ids of jobs that this one waits for */
         struct mlb_strings ok, any, notok;
     } after;
+    bool requeue;                /* the scheduler may start it again */
     bool hold;                   /* submitted, but not to start yet */
     long points;                 /* an array of this many, 0: no array; each
                                     has its index, from 0 */
@@ -76,8 +79,10 @@ struct mlb_plan *plan_asked(const struct mlb_job *job);
  * token, scheduler, directory, nodes, tasks, tasks_per_node, cpus_per_task,
  * gpus_per_task, walltime, memory_per_node (bytes), peak_gflops and
  * peak_bandwidth of a node (-1 each: not known), warn, kill_wait,
- * sample_every, hardware_every, mpi_stats, and repeated: launch, command, env
- * (each "NAME=value"). */
+ * warn_auto (0 or 1: warn is to be measured), sample_every, hardware_every,
+ * mpi_stats, restart_max, store, program, signal (a name, if any), and
+ * repeated: launch, command, env (each "NAME=value"), save_command,
+ * restart_on (each a state_name), grow. */
 void plan_agent_fields(const struct mlb_plan *plan, const struct mlb_job *job,
                        const struct mlb_site *site, struct mlb_fields *out);
 

@@ -124,6 +124,8 @@ static void add_directives(struct mlb_text *t, const struct mlb_plan *plan)
     directive(t, "constraint", plan->constraint);
     if (plan->hold)
         text_add(t, "#SBATCH --hold\n");
+    if (plan->requeue)
+        text_add(t, "#SBATCH --requeue\n");
     add_options(t, &plan->options);
 }
 

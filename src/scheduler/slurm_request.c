@@ -153,6 +153,8 @@ static void set_numbers(struct slurm_request *r, const struct mlb_plan *plan)
         m->time_limit = (uint32_t)((plan->walltime + 59) / 60);
     if (plan->hold)
         m->priority = 0;
+    if (plan->requeue)
+        m->requeue = 1;
     if (plan->gpus_per_task > 0) {
         char text[64];
         snprintf(text, sizeof(text), "gres:gpu:%ld", plan->gpus_per_task);

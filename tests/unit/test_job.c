@@ -38,8 +38,10 @@ static const char example[] =
     "  as = \"train\"; }, { name = \"mnist\"; });\n"
     "checkpoint = { every = \"10m\"; keep = 3; warn = \"2m\";"
     "  keep_every = 1000; best = \"min loss\"; keep_best = 2;"
-    "  layout = \"nodes\"; };\n"
-    "restart = { on = [\"timeout\", \"preempted\"]; max = 20; };\n"
+    "  layout = \"nodes\"; signal = \"USR1\";"
+    "  command = [\"./save\", \"now\"]; };\n"
+    "restart = { on = [\"timeout\", \"preempted\"]; max = 20;"
+    "  grow = [\"memory\"]; };\n"
     "environment = { OMP_NUM_THREADS = \"2\"; N = 7; };\n"
     "modules = [\"cuda/12\"];\n"
     "container = { image = \"train.sif\"; mounts = [\"/d:/d:ro\"]; };\n"
@@ -114,6 +116,11 @@ static void test_example(void **state)
     assert_string_equal(j->checkpoint.best, "min loss");
     assert_int_equal(j->checkpoint.keep_best, 2);
     assert_string_equal(j->checkpoint.layout, "nodes");
+    assert_string_equal(j->checkpoint.signal, "USR1");
+    assert_strings(&j->checkpoint.command,
+                   (const char *const[]){ "./save", "now", NULL });
+    assert_strings(&j->restart.grow,
+                   (const char *const[]){ "memory", NULL });
     assert_string_equal(fields_get(&j->environment, "OMP_NUM_THREADS"), "2");
     assert_string_equal(fields_get(&j->environment, "N"), "7");
     assert_strings(&j->container.mounts, (const char *const[]){ "/d:/d:ro",
@@ -468,8 +475,21 @@ static const struct { const char *text, *problem; } check_rows[] = {
       "t.conf:2: environment: A is given twice" },
     { OK "sweep = {\n grid = { a = [1]; }; at_once = 2; };",
       "t.conf:3: sweeps are not supported yet: remove \"sweep\"" },
-    { OK "restart = { max = 2; };",
-      "t.conf:2: restarts are not supported yet: remove \"restart\"" },
+    { OK "restart = { on = [\"timeout\", \"tiemout\"]; };",
+      "t.conf:2: restart.on: \"tiemout\" is none of timeout, preempted, "
+      "node_fail, out_of_memory, stalled, failed" },
+    { OK "restart = { on = [\"timeout\"]; grow = [\"cores\"]; };",
+      "t.conf:2: restart.grow: \"cores\" is none of memory, walltime" },
+    { OK "restart = { grow = [\"memory\"]; };",
+      "t.conf:2: restart.grow: needs restart.on, the ends after which to go "
+      "on: on = [\"timeout\", \"out_of_memory\"];" },
+    { OK "checkpoint = { signal = \"KILL\"; };",
+      "t.conf:2: checkpoint.signal: KILL cannot be caught by a program" },
+    { OK "checkpoint = { signal = \"USR3\"; };",
+      "t.conf:2: checkpoint.signal: \"USR3\" is no signal: \"USR1\", "
+      "\"USR2\", \"TERM\", ..." },
+    { OK "checkpoint = { command = [\"\"]; };",
+      "t.conf:2: checkpoint.command: has an empty program" },
     { OK "container = { image = \"x\"; };",
       "t.conf:2: containers are not supported yet: remove "
       "\"container\"" },
@@ -479,6 +499,9 @@ static const struct { const char *text, *problem; } check_rows[] = {
       "t.conf:2: counters.every: is 0, but must be at least 1 seconds" },
     { OK "counters = { every = 1; hardware = \"never\"; };", NULL },
     { OK "counters = { hardware = 0; mpi = false; };", NULL },
+    { OK "checkpoint = { warn = \"auto\"; signal = \"SIGUSR2\"; };", NULL },
+    { OK "checkpoint = { signal = \"none\"; };", NULL },
+    { OK "restart = { on = [\"node failure\", \"node_fail\"]; };", NULL },
 };
 
 static void test_check(void **state)
