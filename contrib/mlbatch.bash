@@ -24,6 +24,7 @@ _mlbatch_options()
         report) printf '%s\n' --json --csv --html --prometheus= --site= \
                     --store= ;;
         cancel) printf '%s\n' $common ;;
+        interrupt) printf '%s\n' --as= --json $common ;;
         hold | release) printf '%s\n' --json $common ;;
         'dataset import') printf '%s\n' --format= --label= --shape= --dtype= \
                               --length= --separator= --whole-files --field= \
@@ -46,7 +47,7 @@ _mlbatch_options()
 }
 
 _mlbatch_commands='init plan submit list status logs top wait cancel
-    hold release dataset checkpoint report doctor help'
+    hold release interrupt dataset checkpoint report doctor help'
 
 # An array: "[0]" must not be taken for a pattern.
 _mlbatch_keys=(name= command= launch= resources.nodes=
@@ -227,7 +228,7 @@ _mlbatch_argument()
             fi ;;
         list) [ "$2" != 0 ] || _mlbatch_offer_store runs names ;;
         status | logs | wait) [ "$2" != 0 ] || _mlbatch_offer_store runs ;;
-        cancel | hold | release | report | top) _mlbatch_offer_store runs ;;
+        cancel | hold | interrupt | release | report | top) _mlbatch_offer_store runs ;;
         help)
             [ "$2" != 0 ] ||
                 _mlbatch_offer_list "$_mlbatch_commands job site" ;;

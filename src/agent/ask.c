@@ -14,7 +14,7 @@
 #define WORD_LIMIT 64
 #define LOOKS_PER_SECOND 500
 
-static const char *const words[] = { "", "save", "stop" };
+static const char *const words[] = { "", "save", "finish", "stop" };
 
 static char *path_of(const char *run_dir, long attempt)
 {

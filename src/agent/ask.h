@@ -13,7 +13,8 @@
 enum ask {
     ASK_NOTHING = 0,
     ASK_SAVE,                /* save a checkpoint and go on */
-    ASK_STOP,                /* save and end; never taken back */
+    ASK_FINISH,              /* save and end; there is time to do so */
+    ASK_STOP,                /* the same at once; never taken back */
 };
 
 int ask_publish(const char *run_dir, long attempt, enum ask ask,

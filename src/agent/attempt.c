@@ -2,9 +2,11 @@
 /* The batch step: parent of the launch line for one attempt of a run. */
 #include "config.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/files.h"
@@ -12,7 +14,9 @@
 #include "base/process.h"
 #include "base/state.h"
 #include "run/events.h"
+#include "run/interrupt.h"
 
+#include "agent/again.h"
 #include "agent/agent.h"
 #include "agent/attempt.h"
 #include "agent/claim.h"
@@ -20,6 +24,8 @@
 #include "agent/hostlist.h"
 #include "agent/rank.h"
 #include "agent/spawn.h"
+
+#define LOG_LIMIT 65536              /* bytes at its end that are read */
 
 void attempt_note(const struct attempt *a, const char *name,
                   json_t *fields)
@@ -121,7 +127,54 @@ static void seal(struct attempt *a)
     free(program);
 }
 
-static void finish(struct attempt *a)
+/* What earlier attempts left in the batch log. */
+static off_t log_size(const char *run_dir)
+{
+    char *path = xasprintf("%s/out/batch.log", run_dir);
+    struct stat st;
+    off_t size = lstat(path, &st) == 0 ? st.st_size : 0;
+
+    free(path);
+    return size;
+}
+
+/* What was written into the batch log since the attempt began; that of other
+ * attempts is before it. */
+static void read_log(const struct attempt *a, struct mlb_text *out)
+{
+    char *path = xasprintf("%s/out/batch.log", a->run_dir);
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    char buffer[LOG_LIMIT];
+    struct stat st;
+
+    if (fd >= 0 && fstat(fd, &st) == 0) {
+        off_t from = st.st_size - LOG_LIMIT;
+        ssize_t n = pread(fd, buffer, sizeof(buffer),
+                          from > a->log_from ? from : a->log_from);
+        for (ssize_t i = 0; i < n; i++)
+            if (buffer[i] == '\0')
+                buffer[i] = ' ';
+        if (n > 0)
+            text_addn(out, buffer, (size_t)n);
+    }
+    if (fd >= 0)
+        close(fd);
+    free(path);
+}
+
+static void find_reason(struct attempt *a)
+{
+    struct mlb_text log = MLB_TEXT_INIT;
+
+    if (strcmp(a->settings.scheduler, "slurm") == 0) {
+        read_log(a, &log);
+        if (log.length > 0)
+            a->ending.told = slurm_job_reason(log.data, a->job);
+    }
+    text_clear(&log);
+}
+
+static void finish(struct attempt *a, struct again *again)
 {
     struct mlb_events events = MLB_EVENTS_INIT;
     struct mlb_error err;
@@ -132,16 +185,21 @@ static void finish(struct attempt *a)
     a->ending.walltime = a->settings.walltime;
     if (events_read(a->run_dir, &events, &err) < 0)
         agent_complain(&err);
+    find_reason(a);
     cause_find(&events, &a->ending, &cause);
-    events_clear(&events);
-    ask_remove(a->run_dir, a->number);
-    attempt_note(a, "attempt-end",
-         json_pack("{s:s, s:s, s:i, s:o}", "job", a->job, "state",
-                           state_name(cause.state), "exit", a->ending.code,
-                           "text", json_text(cause.text)));
     if (cause.text[0])
         fprintf(stderr, "mlbatch-agent: %s: %s\n", state_name(cause.state),
                 cause.text);
+    again_decide(a, &events, cause.state, again);
+    events_clear(&events);
+    ask_remove(a->run_dir, a->number);
+    interrupt_remove(a->run_dir, a->number);
+    attempt_note(a, "attempt-end",
+         json_pack("{s:s, s:s, s:i, s:o, s:I, s:f}", "job", a->job, "state",
+                           state_name(cause.state), "exit", a->ending.code,
+                           "text", json_text(cause.text), "saved",
+                           (json_int_t)again->saved.step, "saved_at",
+                           again->saved.at));
 }
 
 static int duplicate(const struct attempt *a, const char *text)
@@ -175,6 +233,7 @@ static int run(struct attempt *a, const char *token, struct mlb_error *err)
     if (settings_read(&a->settings, a->run_dir, err) < 0)
         return -1;
     a->job = claim_job(&a->settings);
+    a->log_from = log_size(a->run_dir);
     if (strcmp(token, a->settings.token) != 0)
         return duplicate(a, "superseded by a later submission");
     int rc = claim_take(a->run_dir, &a->settings, a->job, &other, err);
@@ -187,11 +246,13 @@ static int run(struct attempt *a, const char *token, struct mlb_error *err)
     }
     if (rc < 0 || count_attempts(a, err) < 0)
         return -1;
+    struct again again;
     begin(a);
     if (attempt_launch(a, err) < 0)
         a->ending.failure = err->text;
-    finish(a);
+    finish(a, &again);
     seal(a);
+    again_perform(a, &again);
     return a->ending.code;
 }
 

@@ -10,6 +10,7 @@
 #include "agent/ask.h"
 #include "agent/cause.h"
 #include "agent/settings.h"
+#include "agent/slurm_job.h"
 
 struct attempt {
     char *run_dir;               /* absolute */
@@ -21,8 +22,9 @@ struct attempt {
     int signals;                 /* fd of signals_open */
     pid_t launch;                /* the launch line's pid and group */
     /* What is to be done when, on clock_now; CLOCK_NEVER if not (again). */
-    double warn_at, end_at, terminate_at, kill_at;
+    double warn_at, end_at, terminate_at, kill_at, look_at;
     enum ask asked;
+    off_t log_from;              /* where this attempt's batch log begins */
     struct ending ending;
 };
 

@@ -117,6 +117,55 @@ static void add_limit(const struct ending *ending, struct mlb_text *out)
     text_add(out, " was over");
 }
 
+/* Who faked an end of this attempt, "" if that is not known. */
+static const char *interrupted_by(const struct mlb_events *events,
+                                  long attempt)
+{
+    const char *by = "";
+
+    for (size_t i = 0; i < events->count; i++)
+        if (strcmp(events->items[i].name, "interrupt") == 0 &&
+            events->items[i].attempt == attempt)
+            by = word(&events->items[i], "by");
+    return by;
+}
+
+/* What the scheduler's own line in the log tells beside "time limit". */
+static enum mlb_state told_state(const struct ending *ending,
+                                 struct mlb_text *out)
+{
+    static const struct {
+        enum mlb_state state;
+        const char *text;
+    } texts[] = {
+        { MLB_STATE_PREEMPTED, "preempted by the scheduler" },
+        { MLB_STATE_NODE_FAILURE, "the scheduler lost a node of the job" },
+        { MLB_STATE_CANCELLED, "cancelled by another command than mlbatch" },
+    };
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        if (ending->told == texts[i].state) {
+            text_add(out, texts[i].text);
+            return ending->told;
+        }
+    return MLB_STATE_UNKNOWN;
+}
+
+/* Did the kernel end the first rank that failed, as it does when memory runs
+ * out? */
+static bool is_out_of_memory(const struct mlb_events *events, long attempt,
+                             struct mlb_text *out)
+{
+    const struct mlb_event *e = find_failure(events, attempt);
+
+    if (!e || whole(e, "oom_kills") <= 0 ||
+        (whole(e, "signal") != SIGKILL && whole(e, "exit") != 128 + SIGKILL))
+        return false;
+    text_addf(out, "rank %ld on %s was killed while its node was out of "
+              "memory", e->rank, word(e, "node"));
+    return true;
+}
+
 /* The state of an attempt whose launch line did not end with 0. */
 static enum mlb_state stopped_state(const struct mlb_events *events,
                                     const struct ending *ending,
@@ -130,7 +179,18 @@ static enum mlb_state stopped_state(const struct mlb_events *events,
                   word(cancel, "by"));
         return MLB_STATE_CANCELLED;
     }
-    if (ending->timed_out ||
+    if (ending->interrupted != MLB_STATE_UNKNOWN) {
+        const char *by = interrupted_by(events, ending->attempt);
+        text_addf(out, "mlbatch interrupt%s%s", *by ? " by " : "", by);
+        return ending->interrupted;
+    }
+    if (is_out_of_memory(events, ending->attempt, out))
+        return MLB_STATE_OUT_OF_MEMORY;
+    enum mlb_state told = told_state(ending, out);
+    if (told != MLB_STATE_UNKNOWN)
+        return told;
+    if (ending->timed_out || ending->told == MLB_STATE_TIMEOUT ||
+        (ending->warned && is_stop_code(ending->code)) ||
         (near && (ending->asked || is_stop_code(ending->code)))) {
         add_limit(ending, out);
         return MLB_STATE_TIMEOUT;

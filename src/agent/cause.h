@@ -15,6 +15,10 @@ struct ending {
     int code;                /* exit code of the launch line */
     const char *failure;     /* why nothing was launched, or NULL */
     bool asked;              /* it was asked to stop by a signal */
+    bool warned;             /* it was asked to save and end for its time */
+    enum mlb_state interrupted;  /* as what a person faked; UNKNOWN: not */
+    enum mlb_state told;     /* why, by the scheduler's own line in the log;
+                                UNKNOWN: none */
     bool timed_out;          /* the agent ended it at its walltime */
     double ended;            /* when asked if it was, else when it ended */
     double limit;            /* when the walltime is over, 0: not known */

@@ -14,11 +14,15 @@
 
 #include "base/process.h"
 #include "base/units.h"
+#include "run/interrupt.h"
 
 #include "agent/agent.h"
 #include "agent/attempt.h"
 #include "agent/reap.h"
 #include "agent/spawn.h"
+
+#define LOOKS 2                      /* times a task's own pause */
+#define CALLS 10.0                   /* seconds for sealing and calls */
 
 static double wall_clock(void)
 {
@@ -28,6 +32,23 @@ static double wall_clock(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+/* The job's own command beside what is asked; reaped with all others. */
+static void run_save_command(struct attempt *a)
+{
+    const struct spawn_call call = {
+        .argv = a->settings.save_command.items,
+        .environment = &a->environment,
+        .output = -1,
+        .death_signal = SIGKILL,
+    };
+    struct mlb_error err;
+
+    if (a->settings.save_command.count > 0 && spawn_start(&call, &err) < 0) {
+        mlb_error_prefix(&err, "checkpoint.command");
+        agent_complain(&err);
+    }
+}
+
 static void ask(struct attempt *a, enum ask what, const char *reason)
 {
     struct mlb_error err;
@@ -35,6 +56,11 @@ static void ask(struct attempt *a, enum ask what, const char *reason)
     attempt_note(a, "checkpoint-asked", json_pack("{s:s}", "reason", reason));
     if (ask_publish(a->run_dir, a->number, what, &err) < 0)
         agent_complain(&err);
+    if (!settings_have_tasks(&a->settings) && a->settings.signal > 0 &&
+        a->asked < ASK_FINISH)
+        kill(a->launch, a->settings.signal);
+    if (a->asked < ASK_FINISH)
+        run_save_command(a);
     a->asked = what;
 }
 
@@ -50,10 +76,40 @@ static void stop(struct attempt *a, const char *reason)
     a->ending.ended = wall_clock();
     a->warn_at = a->end_at = CLOCK_NEVER;
     a->kill_at = now + wait;
-    a->terminate_at = settings_have_tasks(&a->settings)
+    a->terminate_at = settings_have_tasks(&a->settings) ||
+                              a->settings.signal > 0
                           ? now + fmax(wait - 1, wait / 2)
                           : now;
     ask(a, ASK_STOP, reason);
+}
+
+/* The walltime's end comes near. A run that will go on has nothing to gain
+ * by working on after its checkpoint: that work would be done twice. */
+static void warn(struct attempt *a, const char *reason)
+{
+    bool goes_on = settings_has(&a->settings.restart_on,
+                                state_name(MLB_STATE_TIMEOUT));
+
+    a->warn_at = CLOCK_NEVER;
+    a->ending.warned = goes_on;
+    ask(a, goes_on ? ASK_FINISH : ASK_SAVE, reason);
+}
+
+/* `mlbatch interrupt` fakes an end of its time, or of its right to run. */
+static void on_interrupt(struct attempt *a)
+{
+    enum mlb_state as = interrupt_read(a->run_dir, a->number);
+    double end = clock_now() + (double)a->settings.warn;
+
+    if (as == MLB_STATE_UNKNOWN || a->ending.interrupted != MLB_STATE_UNKNOWN)
+        return;
+    a->ending.interrupted = as;
+    if (as == MLB_STATE_TIMEOUT && a->asked < ASK_FINISH)
+        warn(a, "interrupt");
+    if (as == MLB_STATE_TIMEOUT)
+        a->end_at = fmin(a->end_at, end);
+    else
+        stop(a, "interrupt");
 }
 
 static void on_signal(struct attempt *a, int signum)
@@ -78,10 +134,12 @@ static void on_time(struct attempt *a)
 {
     double now = clock_now();
 
-    if (now >= a->warn_at) {
-        a->warn_at = CLOCK_NEVER;
-        ask(a, ASK_SAVE, "walltime");
+    if (now >= a->look_at) {
+        a->look_at = now + ask_period(1, a->settings.kill_wait) * LOOKS;
+        on_interrupt(a);
     }
+    if (now >= a->warn_at)
+        warn(a, "walltime");
     if (now >= a->end_at) {
         a->ending.timed_out = true;
         stop(a, "walltime");
@@ -96,31 +154,59 @@ static void on_time(struct attempt *a)
     }
 }
 
-/* When does the time end? Slurm tells from 23.02 on; before, the start of
- * this step is late by the prolog's time, which warn must cover. */
-static void set_timers(struct attempt *a)
+/* Seconds until the time ends, -1: no end. Slurm tells from 23.02 on by a
+ * variable, before that when asked. Else it is reckoned from the start of
+ * this step, which is late by what a prolog took: warn must cover that. */
+static double time_left(const struct attempt *a, double since)
 {
     const struct settings *s = &a->settings;
     bool slurm = strcmp(s->scheduler, "slurm") == 0;
     const char *told = slurm ? getenv("SLURM_JOB_END_TIME") : NULL;
-    double now = clock_now(), wall = wall_clock(), left = -1;
+    struct slurm_job job = { .end = 0 };
     long end;
 
-    a->warn_at = a->end_at = a->terminate_at = a->kill_at = CLOCK_NEVER;
     if (told && units_parse_long(told, 1, 1L << 40, &end, NULL) == 0)
-        left = (double)end - wall;
-    else if (s->walltime > 0)
-        left = (double)s->walltime;
+        return (double)end - wall_clock();
+    if (slurm && (s->warn > 0 || s->restart_on.count > 0) &&
+        slurm_job_ask(a->job, &job, NULL) == 0 && job.end > 0)
+        return job.end - wall_clock();
+    return s->walltime > 0 ? (double)s->walltime - (clock_now() - since) : -1;
+}
+
+/* Seconds before the end at which a run that goes on is ended by us: enough
+ * to stop its tasks, to seal the record and to call the scheduler. */
+static double reserve(const struct settings *s, double left)
+{
+    return fmin((double)s->kill_wait + CALLS, left / 4);
+}
+
+static void set_timers(struct attempt *a, double since)
+{
+    const struct settings *s = &a->settings;
+    bool local = strcmp(s->scheduler, "local") == 0;
+    bool goes_on = settings_has(&s->restart_on,
+                                state_name(MLB_STATE_TIMEOUT));
+    double left = time_left(a, since), now = clock_now();
+    double asked = (double)s->walltime - (now - since);
+
+    a->look_at = now;
     if (left <= 0)
         return;
-    a->ending.limit = wall + left;
+    /* Schedulers round up, Slurm to minutes. One that is to go on does so
+     * after the time that was asked for. */
+    if (goes_on && s->walltime > 0)
+        left = fmin(left, asked);
+    a->ending.limit = wall_clock() + left;
+    /* Nobody else ends a local run. */
+    if (local)
+        a->end_at = now + left;
+    else if (goes_on)
+        a->end_at = now + left - reserve(s, left);
+    double end = fmin(a->end_at, now + left) - now;
     /* A walltime shorter than warn: half way is the best time left. */
     if (s->warn > 0)
-        a->warn_at = now + ((double)s->warn < left ? left - (double)s->warn
-                                                   : left / 2);
-    /* Nobody else ends a local run. */
-    if (strcmp(s->scheduler, "local") == 0)
-        a->end_at = now + left;
+        a->warn_at = now + ((double)s->warn < end ? end - (double)s->warn
+                                                  : end / 2);
 }
 
 int attempt_launch(struct attempt *a, struct mlb_error *err)
@@ -141,14 +227,18 @@ int attempt_launch(struct attempt *a, struct mlb_error *err)
         return mlb_error_errno(err, MLB_ERR_NOT_FOUND, "cannot enter %s",
                                a->settings.directory);
     }
-    set_timers(a);
+    a->warn_at = a->end_at = a->terminate_at = a->kill_at = a->look_at =
+        CLOCK_NEVER;
+    double since = clock_now();
     a->launch = spawn_start(&call, err);
     if (a->launch < 0) {
         a->ending.code = spawn_exit_code(errno);
         return -1;
     }
+    /* After the launch: the controller may take a while to answer. */
+    set_timers(a, since);
     while (!reap_ended(a->launch, &status, &usage)) {
-        double until = fmin(fmin(a->warn_at, a->end_at),
+        double until = fmin(fmin(fmin(a->warn_at, a->end_at), a->look_at),
                             fmin(a->terminate_at, a->kill_at));
         on_signal(a, signals_wait(a->signals, until));
         on_time(a);

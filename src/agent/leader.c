@@ -18,7 +18,7 @@
 #include "agent/spawn.h"
 
 /* Agents of another build are not understood, nor they us. */
-#define VERSION ((uint32_t)sizeof(struct message) << 8 | 1)
+#define VERSION ((uint32_t)sizeof(struct message) << 8 | 2)
 #define SHORT offsetof(struct message, totals)
 #define BACKLOG 4096
 #define PAUSE 5                      /* ms between two tries of a name */

@@ -40,6 +40,8 @@ static const struct number numbers[] = {
     { "gpus_per_task", AT(gpus_per_task), 0, 0 },
     { "walltime", AT(walltime), -1, -1 },
     { "warn", AT(warn), 0, 0 },
+    { "warn_auto", AT(warn_auto), 0, 0 },
+    { "restart_max", AT(restart_max), 0, 0 },
     { "kill_wait", AT(kill_wait), 0, 30 },
     { "every", AT(every), 0, 0 },
     { "sample_every", AT(sample_every), 0, 1 },
@@ -81,6 +83,15 @@ static int fill(struct settings *s, struct mlb_error *err)
     fields_get_all(&s->fields, "launch", &s->launch);
     fields_get_all(&s->fields, "command", &s->command);
     fields_get_all(&s->fields, "env", &s->environment);
+    fields_get_all(&s->fields, "save_command", &s->save_command);
+    fields_get_all(&s->fields, "restart_on", &s->restart_on);
+    fields_get_all(&s->fields, "grow", &s->grow);
+    s->store = fields_get(&s->fields, "store");
+    s->program = fields_get(&s->fields, "program");
+    const char *signal = fields_get(&s->fields, "signal");
+    s->signal = 0;
+    if (signal && units_parse_signal(signal, &s->signal, err) < 0)
+        return mlb_error_prefix(err, "field signal");
     if (s->launch.count == 0 || s->command.count == 0)
         return mlb_error_set(err, MLB_ERR_BAD_INPUT, "no field %s",
                              s->launch.count ? "command" : "launch");
@@ -115,6 +126,17 @@ void settings_clear(struct settings *settings)
     strings_clear(&settings->launch);
     strings_clear(&settings->command);
     strings_clear(&settings->environment);
+    strings_clear(&settings->save_command);
+    strings_clear(&settings->restart_on);
+    strings_clear(&settings->grow);
+}
+
+bool settings_has(const struct mlb_strings *list, const char *word)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->items[i], word) == 0)
+            return true;
+    return false;
 }
 
 bool settings_have_tasks(const struct settings *settings)

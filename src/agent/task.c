@@ -23,6 +23,7 @@
 #include "agent/ask.h"
 #include "agent/member.h"
 #include "agent/metrics.h"
+#include "agent/oom.h"
 #include "agent/reap.h"
 #include "agent/spawn.h"
 #include "agent/surroundings.h"
@@ -46,6 +47,7 @@ struct task {
     double started;
     struct rusage usage;
     int status;                      /* as from waitpid */
+    long oom_kills;                  /* of the node when it began */
 };
 
 static void note(const struct task *t, const char *name, json_t *fields)
@@ -74,23 +76,28 @@ static void drain(const struct task *t)
         agent_complain(&err);
 }
 
-/* Pass on what is asked. A program that listens gets time to save; to one
- * that does not, SIGTERM says the same in the only words it knows. */
+/* Pass on what is asked. A program that listens gets time to save, as does
+ * one that knows the job's signal, which goes to the program alone and not to
+ * what it started: workers that load data would die of it. To any other one
+ * SIGTERM says the same in the only words it knows. */
 static void pass_on(struct task *t, enum ask ask)
 {
     double patience = ask_patience(t->settings.kill_wait);
     bool listens = t->channel && channel_attached(t->channel);
+    bool hears = listens || t->settings.signal > 0;
 
     if (ask <= t->asked)
         return;
+    if (!listens && t->settings.signal > 0 && t->asked < ASK_FINISH)
+        kill(t->pid, t->settings.signal);
     t->asked = ask;
     if (t->channel)
         channel_ask_save(t->channel);
+    if (t->channel && ask >= ASK_FINISH)
+        channel_ask_stop(t->channel);
     if (ask != ASK_STOP)
         return;
-    if (t->channel)
-        channel_ask_stop(t->channel);
-    t->terminate_at = clock_now() + (listens ? patience : 0);
+    t->terminate_at = clock_now() + (hears ? patience : 0);
     t->kill_at = clock_now() + patience + LAST_WORDS;
 }
 
@@ -256,6 +263,9 @@ static int tell_end(struct task *t, double seconds)
         reap_seconds(t->usage.ru_stime), "max_rss",
         (json_int_t)t->usage.ru_maxrss * 1024);
     task_end_add(&end, fields);
+    if (t->oom_kills >= 0 && code == 128 + SIGKILL)
+        json_object_set_new(fields, "oom_kills",
+                            json_integer(oom_kills() - t->oom_kills));
     note(t, "task-end", fields);
     free(sampled);
     return code;
@@ -316,6 +326,7 @@ static int run(struct task *t, struct mlb_error *err)
         .rank = &t->rank,
     };
     surroundings_find(&t->surroundings);
+    t->oom_kills = oom_kills();
     errno = 0;
     if (prepare(t, err) < 0 || start(t, err) < 0)
         return give_up(t, errno, err);

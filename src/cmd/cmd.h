@@ -111,6 +111,7 @@ int cmd_logs(int argc, char **argv);
 int cmd_wait(int argc, char **argv);
 int cmd_cancel(int argc, char **argv);
 int cmd_hold(int argc, char **argv);
+int cmd_interrupt(int argc, char **argv);
 int cmd_release(int argc, char **argv);
 int cmd_init(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);

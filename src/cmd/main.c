@@ -20,6 +20,7 @@ const struct cmd_row cmd_table[] = {
     { "cancel", cmd_cancel, "end runs" },
     { "hold", cmd_hold, "keep waiting runs from starting" },
     { "release", cmd_release, "let held runs start" },
+    { "interrupt", cmd_interrupt, "fake a timeout or a preemption" },
     { "dataset", cmd_dataset, "import, look at, export data sets" },
     { "checkpoint", cmd_checkpoint, "look at, export, prune checkpoints" },
     { "report", cmd_report, "show what a run used, and what to ask next" },

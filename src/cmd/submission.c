@@ -106,12 +106,21 @@ static int write_submission(const struct cmd_submission *s,
     int rc = fields_write(&f, path, err);
     if (rc == 0)
         rc = events_append(s->run.path, "submit", "submitted",
-                           json_pack("{s:o, s:o}", "scheduler",
+                           json_pack("{s:o, s:o, s:b}", "scheduler",
                                      json_text(s->prepared.plan->scheduler),
-                                     "job", json_text(s->id)), err);
+                                     "job", json_text(s->id), "restart",
+                                     s->restart), err);
     fields_clear(&f);
     free(path);
     return rc;
+}
+
+/* Does the agent of the run's own last job ask, which is about to end? */
+static bool is_restart(const struct cmd_run *run)
+{
+    const char *job = getenv("MLB_RESUBMIT");
+
+    return job && *job && strcmp(job, run->submission.id) == 0;
 }
 
 int submission_again(struct cmd_submission *s,
@@ -130,7 +139,8 @@ int submission_again(struct cmd_submission *s,
     s->run.id = xstrdup(run.run.id);
     s->run.path = xstrdup(run.run.path);
     enum mlb_state state = run.state.state;
-    if (!state_is_final(state) && !run.lost) {
+    s->restart = is_restart(&run);
+    if (!state_is_final(state) && !run.lost && !s->restart) {
         mlb_error_set(&err, MLB_ERR_FAILED,
                       "%s has not ended: it is %s%s%s; cancel it first",
                       run.run.id, state_name(state),

@@ -9,6 +9,7 @@ struct cmd_submission {
     struct cmd_prepared prepared;
     struct mlb_run run;                     /* set by send, or by again */
     bool again;
+    bool restart;                           /* by the run's own agent */
     char id[SCHEDULER_ID_SIZE];             /* the scheduler's, after send */
 };
 #define CMD_SUBMISSION_INIT { .prepared = CMD_PREPARED_INIT }

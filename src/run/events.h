@@ -15,7 +15,7 @@
 
 /* The events and their fields beside time, event, attempt and rank:
  *  created         user, host, version, job (name as the user wrote it)
- *  submitted       scheduler, job
+ *  submitted       scheduler, job, restart (true: by the run's own agent)
  *  not-submitted   text
  *  cancel          by, host
  *  attempt-start   job, host, nodes (list of names), address and port of
@@ -23,16 +23,20 @@
  *  task-start      node, pid
  *  task-end        node, exit, signal (0: none), seconds, user_seconds,
  *                  system_seconds, max_rss (bytes), text (if not started);
- *                  step, samples, dropped where the program told them
+ *                  step, samples, dropped where the program told them;
+ *                  oom_kills (programs that the kernel ended on the node
+ *                  meanwhile for lack of memory) if it was killed
  *  checkpoint-asked  reason
  *  metric          name, step, value (number, or "nan" "inf" "-inf")
  *  attempt-end     job, state (a state_name), exit, text (the cause, one
- *                  line)
+ *                  line), saved (newest checkpoint's step, -1: none),
+ *                  saved_at (last change among the checkpoints, 0: none)
  *  restart         cause (a state_name), action ("requeue" or "resubmit"),
- *                  count (of this cause, from 1), text: the attempt that
- *                  ended is to go on; the run has not ended
+ *                  count (of this cause, from 1; 0: Slurm's own doing),
+ *                  text: the attempt is to go on; before its attempt-end,
+ *                  so that nobody takes that for the run's
  *  not-restarted   cause, text: why it does not go on
- *  interrupt       as ("timeout" or "preempt"), by, host
+ *  interrupt       as (a state_name), by, host
  *  hold, release   by, host
  *  stalled         seconds, text (what stood still)
  *  preflight       seconds, text (what is wrong, or "")
