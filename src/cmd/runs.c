@@ -26,7 +26,7 @@ int cmd_run_read(struct cmd_run *run, struct mlb_error *err)
     if (run_submission(&run->run, &run->submission, err) < 0 ||
         events_read(run->run.path, &run->events, err) < 0)
         return -1;
-    run_state(&run->events, &nobody, &run->state);
+    run_state(&run->events, &nobody, &nobody, &run->state);
     return 0;
 }
 
@@ -42,29 +42,42 @@ static bool is_open(const struct cmd_run *run, const char *scheduler)
             !state_is_final(state));
 }
 
-static void apply(struct cmd_run *run, const struct mlb_job_status *status,
-                  bool answered)
+static struct mlb_witness make_witness(const struct mlb_job_status *status,
+                                       const struct mlb_error *failure)
 {
-    struct mlb_witness witness = {
-        .answered = answered,
+    if (failure)
+        return (struct mlb_witness){ .answer = MLB_SILENT,
+                                     .why = failure->text, .exit_code = -1 };
+    return (struct mlb_witness){
+        .answer = MLB_ANSWERED,
         .known = status->known,
+        .may_return = status->may_return,
         .state = status->state,
         .ending = status->ending,
         .reason = status->reason,
         .exit_code = status->exit_code,
+        .ended = state_is_final(status->state) ? (double)status->end : 0,
     };
+}
+
+/* failure: why there is no answer, or NULL. */
+static void apply(struct cmd_run *run, const struct mlb_job_status *status,
+                  const struct mlb_error *failure)
+{
+    const struct mlb_witness nobody = { .exit_code = -1 };
+    struct mlb_witness live = make_witness(status, failure);
 
     /* The log was read before the scheduler was asked; an end that came in
      * between must not look like one without a word from the agent. */
-    if (answered && (!status->known || state_is_final(status->state))) {
+    if (!failure && (!status->known || state_is_final(status->state))) {
         struct mlb_events events = MLB_EVENTS_INIT;
         if (events_read(run->run.path, &events, NULL) == 0) {
             events_clear(&run->events);
             run->events = events;
         }
     }
-    run_state(&run->events, &witness, &run->state);
-    run->lost = answered && !status->known &&
+    run_state(&run->events, &live, &nobody, &run->state);
+    run->lost = !failure && !status->known &&
                 !state_is_final(run->state.state);
     free(run->nodes);
     run->nodes = status->nodes[0] ? xstrdup(status->nodes) : NULL;
@@ -76,6 +89,7 @@ static void query_one(const struct cmd_context *context,
 {
     struct mlb_job_status *jobs = xcalloc(count, sizeof(*jobs));
     size_t *which = xcalloc(count, sizeof(*which)), open = 0;
+    struct mlb_error err = { 0 };
 
     for (size_t i = 0; i < count; i++) {
         if (!is_open(&runs[i], scheduler->name))
@@ -86,10 +100,9 @@ static void query_one(const struct cmd_context *context,
         which[open++] = i;
     }
     if (open > 0) {
-        bool answered =
-            scheduler->query(context->site, jobs, open, NULL) == 0;
+        int rc = scheduler->query(context->site, jobs, open, &err);
         for (size_t i = 0; i < open; i++)
-            apply(&runs[which[i]], &jobs[i], answered);
+            apply(&runs[which[i]], &jobs[i], rc < 0 ? &err : NULL);
     }
     free(jobs);
     free(which);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A run's state from two witnesses: its event log and the scheduler. */
+/* A run's state from its event log, the scheduler and its accounting. */
 #include "config.h"
 
 #include <assert.h>
@@ -9,28 +9,7 @@
 
 #include "base/text.h"
 #include "run/state.h"
-
-/* What the log says of the last submission. */
-struct story {
-    const struct mlb_event *submitted;
-    const struct mlb_event *start;   /* of its last attempt */
-    const struct mlb_event *end;     /* of that attempt */
-    const struct mlb_event *next;    /* its restart or not-restarted */
-    const struct mlb_event *cancel;
-};
-
-static bool is_named(const struct mlb_event *e, const char *name)
-{
-    return e && strcmp(e->name, name) == 0;
-}
-
-static const char *get_text(const struct mlb_event *e, const char *name)
-{
-    const char *s = e ? json_string_value(json_object_get(e->fields, name))
-                      : NULL;
-
-    return s ? s : "";
-}
+#include "run/story.h"
 
 static int get_exit(const struct mlb_event *e)
 {
@@ -56,78 +35,15 @@ static void set_text(struct mlb_run_state *state, const char *text)
 static void set_text_since(struct mlb_run_state *state, const char *what,
                            double since, const char *then)
 {
-    char clock[64] = "?", line[200];
+    char clock[64] = "?";
     time_t seconds = (time_t)since;
     struct tm tm;
 
     if (gmtime_r(&seconds, &tm))
         strftime(clock, sizeof(clock), "%Y-%m-%d %H:%M:%S UTC", &tm);
-    snprintf(line, sizeof(line), "%s at %s, %s", what, clock, then);
+    char *line = xasprintf("%s at %s, %s", what, clock, then);
     set_text(state, line);
-}
-
-/* Does e belong to the last submission? By the job id where both say it: the
- * agent's clock may be behind the submitter's, and a job may start before
- * "submitted" is written. */
-static bool is_ours(const struct mlb_event *e, const struct story *story)
-{
-    const char *job = get_text(e, "job");
-    const char *ours = get_text(story->submitted, "job");
-
-    if (!story->submitted)
-        return true;
-    return *job && *ours ? strcmp(job, ours) == 0 : e > story->submitted;
-}
-
-/* The end of the attempt that started, if that is known to have started. */
-static bool is_its_end(const struct mlb_event *e, const struct story *story)
-{
-    const struct mlb_event *start = story->start;
-    const char *job = get_text(e, "job");
-
-    if (!is_named(e, "attempt-end") ||
-        state_find(get_text(e, "state")) == MLB_STATE_UNKNOWN)
-        return false;
-    if (!start)
-        return is_ours(e, story);
-    if (*job && strcmp(job, get_text(start, "job")) != 0)
-        return false;
-    return start->attempt < 0 ? e > start : e->attempt == start->attempt;
-}
-
-/* What was said about going on after the attempt that ended: the last word,
- * for a requeue that was refused may lead to a resubmission, or to none. */
-static void tell_next(const struct mlb_events *events, struct story *story)
-{
-    for (size_t i = 0; story->end && i < events->count; i++) {
-        const struct mlb_event *e = &events->items[i];
-        if ((is_named(e, "restart") || is_named(e, "not-restarted")) &&
-            (e->attempt < 0 ? e > story->end
-                            : e->attempt == story->end->attempt))
-            story->next = e;
-    }
-}
-
-/* Attempts are counted over the whole run, so the number orders them
- * whatever the clocks of their nodes say. */
-static void tell(const struct mlb_events *events, struct story *story)
-{
-    story->submitted = events_last(events, "submitted");
-    for (size_t i = 0; i < events->count; i++) {
-        const struct mlb_event *e = &events->items[i];
-        if (is_named(e, "attempt-start") && is_ours(e, story) &&
-            (!story->start || e->attempt >= story->start->attempt))
-            story->start = e;
-        if (is_named(e, "cancel") &&
-            (!story->submitted || e > story->submitted))
-            story->cancel = e;
-        if (is_named(e, "cancel-failed"))
-            story->cancel = NULL;
-    }
-    for (size_t i = 0; i < events->count; i++)
-        if (is_its_end(&events->items[i], story))
-            story->end = &events->items[i];
-    tell_next(events, story);
+    free(line);
 }
 
 /* Numbers that do not depend on the state. */
@@ -136,9 +52,9 @@ static void count(const struct mlb_events *events, struct mlb_run_state *state)
     for (size_t i = 0; i < events->count; i++) {
         const struct mlb_event *e = &events->items[i];
         const json_t *step = json_object_get(e->fields, "step");
-        if (is_named(e, "attempt-start"))
+        if (event_is(e, "attempt-start"))
             state->attempts++;
-        if (is_named(e, "metric") && json_is_integer(step))
+        if (event_is(e, "metric") && json_is_integer(step))
             state->step = (long)json_integer_value(step);
     }
 }
@@ -167,7 +83,7 @@ static void from_end(const struct story *story,
                      const struct mlb_witness *witness,
                      struct mlb_run_state *state)
 {
-    enum mlb_state end = state_find(get_text(story->end, "state"));
+    enum mlb_state end = state_find(event_text(story->end, "state"));
     int code = get_exit(story->end);
     bool by_signal = end == MLB_STATE_CANCELLED ||
                      (end == MLB_STATE_FAILED && (code < 0 || code > 128));
@@ -176,19 +92,22 @@ static void from_end(const struct story *story,
     state->state = end;
     state->exit_code = code;
     state->ended = story->end->time;
-    set_text(state, get_text(story->end, "text"));
-    if (is_named(story->next, "not-restarted")) {
+    set_text(state, event_text(story->end, "text"));
+    if (event_is(story->next, "not-restarted")) {
         char *cause = xstrdup(state->text);
         set_pair(state, cause, "; not started again: ",
-                 get_text(story->next, "text"));
+                 event_text(story->next, "text"));
         free(cause);
     }
-    if (!witness->answered || !witness->known)
+    state->refinable = by_signal;
+    if (!witness->known)
         return;
     enum mlb_state word = witness->ending != MLB_STATE_UNKNOWN
                               ? witness->ending : witness->state;
-    if (by_signal && is_refining(word))
+    if (by_signal && is_refining(word)) {
         state->state = word;
+        state->refinable = false;
+    }
     if (code < 0)
         state->exit_code = witness->exit_code;
     if (!state->text[0] && end != MLB_STATE_COMPLETED)
@@ -198,7 +117,7 @@ static void from_end(const struct story *story,
 static void from_cancel(const struct story *story,
                         struct mlb_run_state *state)
 {
-    const char *by = get_text(story->cancel, "by");
+    const char *by = event_text(story->cancel, "by");
     char line[128] = "cancelled";
 
     if (*by)
@@ -219,8 +138,17 @@ static void from_witness(const struct story *story,
         from_cancel(story, state);
         return;
     }
+    if (final && witness->may_return) {
+        char *line = xasprintf("%s; may be started again",
+                               state_name(witness->state));
+        state->state = MLB_STATE_PENDING;
+        set_text(state, line);
+        free(line);
+        return;
+    }
     state->state = witness->state;
     state->exit_code = final ? witness->exit_code : -1;
+    state->ended = final ? witness->ended : 0;
     /* Cancelled before it started: no agent was there to say a word. */
     if (!final || (!story->start && witness->state == MLB_STATE_CANCELLED)) {
         set_text(state, reason);
@@ -237,7 +165,7 @@ static void from_promise(const struct story *story,
                          const struct mlb_witness *witness, bool known,
                          struct mlb_run_state *state)
 {
-    const char *text = get_text(story->next, "text");
+    const char *text = event_text(story->next, "text");
 
     state->state = MLB_STATE_PENDING;
     set_pair(state, "will go on", ": ", text);
@@ -254,11 +182,11 @@ static void from_broken(const struct story *story,
                         const struct mlb_witness *witness, bool known,
                         struct mlb_run_state *state)
 {
-    const char *text = get_text(story->next, "text");
+    const char *text = event_text(story->next, "text");
     const char *but = known ? "its job has ended: "
                             : "the scheduler no longer knows its job";
     char *line = xasprintf("was to go on (%s), but %s%s",
-                           *text ? text : get_text(story->next, "action"),
+                           *text ? text : event_text(story->next, "action"),
                            but, known ? state_name(witness->state) : "");
 
     from_end(story, &(struct mlb_witness){ .exit_code = -1 }, state);
@@ -268,52 +196,132 @@ static void from_broken(const struct story *story,
         from_cancel(story, state);
 }
 
+/* Who of the two did not tell, and why. */
+static char *describe_silence(const struct story *story,
+                              const struct mlb_witness *live,
+                              const struct mlb_witness *history)
+{
+    static const char *const words[] = {
+        [MLB_NOT_ASKED] = "the scheduler was not asked",
+        [MLB_ABSENT] = "there is no scheduler to ask",
+        [MLB_SILENT] = "the scheduler did not answer",
+    };
+    struct mlb_text t = MLB_TEXT_INIT;
+    bool told = live->answer == MLB_ANSWERED;
+
+    if (told && live->known)
+        text_add(&t, live->reason && *live->reason
+                         ? live->reason
+                         : "the scheduler knows no state of it");
+    else if (told)
+        text_add(&t, story->start ? "the scheduler no longer knows it"
+                                  : "the scheduler does not know it");
+    else
+        text_addf(&t, "%s%s%s%s", words[live->answer],
+                  live->why ? " (" : "", live->why ? live->why : "",
+                  live->why ? ")" : "");
+    if (history->answer == MLB_SILENT)
+        text_addf(&t, "; accounting did not answer%s%s%s",
+                  history->why ? " (" : "", history->why ? history->why : "",
+                  history->why ? ")" : "");
+    else if (history->answer == MLB_ABSENT && told)
+        text_addf(&t, "; %s", history->why ? history->why
+                                           : "there is no accounting");
+    else if (history->answer == MLB_ANSWERED)
+        text_addf(&t, history->known ? "; accounting calls it %s"
+                                     : "; accounting does not know it",
+                  state_name(history->state));
+    return t.data;
+}
+
 /* Rules 3 and 4 without an end. */
-static void from_silence(const struct story *story, bool answered,
+static void from_silence(const struct story *story,
+                         const struct mlb_witness *live,
+                         const struct mlb_witness *history,
                          struct mlb_run_state *state)
 {
-    if (answered && story->cancel) {
+    char *why = describe_silence(story, live, history);
+
+    if (live->answer == MLB_ANSWERED && !live->known && story->cancel)
         from_cancel(story, state);
-    } else if (story->start) {
-        set_text_since(state, "started", story->start->time,
-                       answered ? "the scheduler no longer knows it"
-                                : "the scheduler did not answer");
+    else if (live->answer == MLB_ANSWERED && live->known)
+        set_text(state, why);
+    else if (story->start)
+        set_text_since(state, "started", story->start->time, why);
+    else if (story->submitted)
+        set_text_since(state, "submitted", story->submitted->time, why);
+    else
+        set_text(state, why);
+    free(why);
+}
+
+/* Rule 0: whose word counts. */
+static struct mlb_witness weigh(const struct mlb_witness *live,
+                                const struct mlb_witness *history)
+{
+    bool told = live->answer == MLB_ANSWERED;
+    struct mlb_witness word = *live;
+
+    if (told && live->known && live->state != MLB_STATE_UNKNOWN)
+        return word;
+    if (history->answer == MLB_ANSWERED && history->known &&
+        state_is_final(history->state) && (told || !history->may_return)) {
+        /* A scheduler that does not know it starts it no more. */
+        word = *history;
+        word.may_return = false;
+    }
+    return word;
+}
+
+/* The job that promised to go on has ended, or is known to no one. A
+ * scheduler that is silent may have it. */
+static bool is_gone(const struct mlb_witness *live,
+                    const struct mlb_witness *word)
+{
+    return live->answer == MLB_ANSWERED &&
+           (!word->known ||
+            (state_is_final(word->state) && !word->may_return));
+}
+
+/* The story is told, and the state holds what does not depend on it. */
+static void judge(const struct story *story, const struct mlb_witness *live,
+                  const struct mlb_witness *history,
+                  struct mlb_run_state *state)
+{
+    struct mlb_witness word = weigh(live, history);
+    bool known = word.known && word.state != MLB_STATE_UNKNOWN;
+
+    if (event_is(story->next, "restart")) {
+        (is_gone(live, &word) ? from_broken : from_promise)(story, &word,
+                                                            known, state);
+    } else if (story->end && !(known && word.state == MLB_STATE_PENDING)) {
+        /* An ended attempt whose job waits again was requeued. */
+        from_end(story, &word, state);
+    } else if (known) {
+        from_witness(story, &word, state);
     } else {
-        set_text_since(state, "submitted", story->submitted->time,
-                       answered ? "the scheduler does not know it"
-                                : "the scheduler did not answer");
+        from_silence(story, live, history, state);
     }
 }
 
 void run_state(const struct mlb_events *events,
-               const struct mlb_witness *witness,
+               const struct mlb_witness *live,
+               const struct mlb_witness *history,
                struct mlb_run_state *state)
 {
-    struct story story = { 0 };
-    bool known = witness->answered && witness->known &&
-                 witness->state != MLB_STATE_UNKNOWN;
+    struct story story;
 
     *state = (struct mlb_run_state){ .exit_code = -1, .step = -1 };
     count(events, state);
-    tell(events, &story);
+    story_tell(&story, events);
     state->submitted = story.submitted ? story.submitted->time : 0;
     state->started = story.start ? story.start->time : 0;
-    bool gone = witness->answered &&
-                (!witness->known || (known && state_is_final(witness->state)));
-    if (is_named(story.next, "restart")) {
-        (gone ? from_broken : from_promise)(&story, witness, known, state);
-    } else if (story.end && !(known && witness->state == MLB_STATE_PENDING)) {
-        /* An ended attempt whose job waits again was requeued. */
-        from_end(&story, witness, state);
-    } else if (known) {
-        from_witness(&story, witness, state);
-    } else if (story.submitted || story.start) {
-        from_silence(&story, witness->answered && !witness->known, state);
-        if (witness->answered && witness->known && witness->reason)
-            set_text(state, witness->reason);
+    if (story.submitted || story.start || story.end || live->known ||
+        history->known) {
+        judge(&story, live, history, state);
     } else {
         state->state = MLB_STATE_NOT_SUBMITTED;
-        set_text(state, get_text(events_last(events, "not-submitted"),
+        set_text(state, event_text(events_last(events, "not-submitted"),
                                  "text"));
     }
 }

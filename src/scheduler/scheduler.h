@@ -19,6 +19,8 @@ struct mlb_job_status {
     const char *id;
     const char *token;
     bool known;              /* the scheduler has such a job */
+    bool may_return;         /* ended, and yet the scheduler may start it again
+                              * by itself (its node failed a moment ago) */
     enum mlb_state state;    /* UNKNOWN unless known */
     enum mlb_state ending;   /* what it is about to be; UNKNOWN: no end yet */
     char reason[128];        /* why pending or ended, in its words; or "" */

@@ -102,9 +102,11 @@ size_t slurm_index(const struct mlb_job_status *statuses, size_t count,
                    struct slurm_entry **entries);
 size_t slurm_lookup(const struct slurm_entry *entries, size_t count,
                     uint32_t id);
-/* Fill the statuses from the controller's answer. */
-void slurm_answer(const job_info_msg_t *jobs, struct mlb_job_status *statuses,
-                  size_t count);
+/* Fill the statuses from the controller's answer, given at now. */
+void slurm_answer(const job_info_msg_t *jobs, time_t now,
+                  struct mlb_job_status *statuses, size_t count);
+/* Is this an end (a base state) after which Slurm starts a job again? */
+bool slurm_is_returnable(uint32_t base);
 /* A job's state as ours. For tests, too. */
 enum mlb_state slurm_state(uint32_t job_state);
 /* An id as a number; 0 if it is none. */

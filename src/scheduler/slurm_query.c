@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <slurm/slurm_errno.h>
 
@@ -16,6 +17,9 @@
 
 /* What slurmstepd gives instead of a signal when a job ran out of memory. */
 #define OOM_SIGNAL 125
+
+/* So long after its end a job may still be requeued by the controller. */
+#define RETURN_SECONDS 60
 
 /* libslurm exports this function, but not all versions declare it. */
 extern const char *reason_words(enum job_state_reason reason)
@@ -54,6 +58,12 @@ enum mlb_state slurm_state(uint32_t job_state)
     return base < JOB_END ? states[base] : MLB_STATE_UNKNOWN;
 }
 
+bool slurm_is_returnable(uint32_t base)
+{
+    return base == JOB_NODE_FAIL || base == JOB_PREEMPTED ||
+           base == JOB_BOOT_FAIL;
+}
+
 static int exit_code_of(const slurm_job_info_t *job, enum mlb_state state)
 {
     int status = (int)job->exit_code;
@@ -84,7 +94,18 @@ static const char *reason_of(const slurm_job_info_t *job,
     return reason_words((enum job_state_reason)job->state_reason);
 }
 
-static void fill(const slurm_job_info_t *job, struct mlb_job_status *status)
+/* The controller requeues by itself what a node or a preemption ended, if the
+ * job allows that, but not at the very moment of the end. */
+static bool may_return(const slurm_job_info_t *job, time_t now)
+{
+    uint32_t base = job->job_state & JOB_STATE_BASE;
+
+    return job->requeue == 1 && slurm_is_returnable(base) &&
+           now - job->end_time < RETURN_SECONDS;
+}
+
+static void fill(const slurm_job_info_t *job, time_t now,
+                 struct mlb_job_status *status)
 {
     status->known = true;
     status->state = slurm_state(job->job_state);
@@ -95,8 +116,10 @@ static void fill(const slurm_job_info_t *job, struct mlb_job_status *status)
              reason_of(job, status->state));
     snprintf(status->nodes, sizeof(status->nodes), "%s",
              job->nodes ? job->nodes : "");
-    if (state_is_final(status->state))
+    if (state_is_final(status->state)) {
         status->exit_code = exit_code_of(job, status->state);
+        status->may_return = may_return(job, now);
+    }
     /* While a job waits these are guesses, and change. */
     if (status->state != MLB_STATE_PENDING) {
         status->start = job->start_time;
@@ -191,8 +214,8 @@ size_t slurm_lookup(const struct slurm_entry *entries, size_t count,
     return low;
 }
 
-void slurm_answer(const job_info_msg_t *jobs, struct mlb_job_status *statuses,
-                  size_t count)
+void slurm_answer(const job_info_msg_t *jobs, time_t now,
+                  struct mlb_job_status *statuses, size_t count)
 {
     struct slurm_entry *entries;
     size_t n = slurm_index(statuses, count, &entries);
@@ -203,7 +226,7 @@ void slurm_answer(const job_info_msg_t *jobs, struct mlb_job_status *statuses,
              i < n && entries[i].id == job->job_id; i++) {
             struct mlb_job_status *status = &statuses[entries[i].which];
             if (slurm_is_ours(job->comment, status->token))
-                fill(job, status);
+                fill(job, now, status);
         }
     }
     free(entries);
@@ -230,7 +253,7 @@ int slurm_query(const struct mlb_site *site, struct mlb_job_status *statuses,
     int rc = load(count == 1 ? slurm_id(statuses[0].id) : 0, &jobs, err);
     if (rc <= 0)
         return rc;
-    slurm_answer(jobs, statuses, count);
+    slurm_answer(jobs, time(NULL), statuses, count);
     slurm_free_job_info_msg(jobs);
     return 0;
 }

@@ -68,7 +68,7 @@ static void test_answer(void **state)
     };
 
     (void)state;
-    slurm_answer(&answer, s, 5);
+    slurm_answer(&answer, 1000, s, 5);
     assert_false(s[0].known);
     assert_true(s[1].known && s[1].state == MLB_STATE_RUNNING);
     assert_string_equal(s[1].nodes, "n[1-2]");
@@ -77,6 +77,35 @@ static void test_answer(void **state)
     assert_int_equal(s[2].exit_code, 3);
     assert_false(s[3].known);
     assert_false(s[4].known);
+}
+
+/* An end that Slurm itself may undo is none for a minute. */
+static void test_return(void **state)
+{
+    static const struct {
+        uint32_t theirs;
+        uint16_t requeue;
+        time_t end;
+        bool may_return;
+    } rows[] = {
+        { JOB_NODE_FAIL, 1, 990, true },  { JOB_PREEMPTED, 1, 990, true },
+        { JOB_BOOT_FAIL, 1, 1001, true }, { JOB_NODE_FAIL, 0, 990, false },
+        { JOB_NODE_FAIL, 1, 900, false }, { JOB_FAILED, 1, 990, false },
+        { JOB_TIMEOUT, 1, 990, false },   { JOB_RUNNING, 1, 990, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        slurm_job_info_t job = { .job_id = 8, .comment = "x token=t",
+                                 .job_state = rows[i].theirs,
+                                 .requeue = rows[i].requeue,
+                                 .end_time = rows[i].end };
+        job_info_msg_t answer = { .job_array = &job, .record_count = 1 };
+        struct mlb_job_status s = { .id = "8", .token = "t" };
+        slurm_answer(&answer, 1000, &s, 1);
+        assert_true(s.known);
+        assert_int_equal(s.may_return, rows[i].may_return);
+    }
 }
 
 static void test_many(void **state)
@@ -97,7 +126,7 @@ static void test_many(void **state)
         s[i].id = xasprintf("%u", i + 1);
         s[i].token = xasprintf("t%u", i);
     }
-    slurm_answer(&answer, s, MANY);
+    slurm_answer(&answer, 1000, s, MANY);
     for (uint32_t i = 0; i < MANY; i++) {
         assert_true(s[i].known);
         assert_int_equal(s[i].exit_code, i % 100 + 1);
@@ -115,6 +144,7 @@ int main(void)
         cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_lookup),
         cmocka_unit_test(test_answer),
+        cmocka_unit_test(test_return),
         cmocka_unit_test(test_many),
     };
 
