@@ -22,7 +22,7 @@ static const struct argp_option common_options[] = {
     { .name = "store", .key = 1002, .arg = "DIR",
       .doc = "The store: data sets and runs" },
     { .name = "scheduler", .key = 1003, .arg = "NAME",
-      .doc = "auto, slurm or local" },
+      .doc = "auto, slurm, pbs or local" },
     { 0 },
 };
 

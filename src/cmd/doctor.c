@@ -105,8 +105,9 @@ static void look_at_launchers(const struct cmd_context *context,
         const struct {
             const char *on;
             const struct mlb_strings *argv;
-        } rows[] = { { "slurm", &l->slurm }, { "local", &l->local } };
-        for (size_t k = 0; k < 2; k++) {
+        } rows[] = { { "slurm", &l->slurm }, { "pbs", &l->pbs },
+                     { "local", &l->local } };
+        for (size_t k = 0; k < 3; k++) {
             const char *program = rows[k].argv->items[0];
             if (!program || program[0] == '$')
                 continue;

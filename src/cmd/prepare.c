@@ -65,6 +65,8 @@ static void make_plan(const struct cmd_context *context,
 {
     const struct mlb_plan_context pc = {
         .scheduler = prepared->scheduler->name,
+        .torque = prepared->scheduler == &scheduler_pbs &&
+                  pbs_is_torque(NULL) == 1,
         .run = run,
         .run_dir = run_dir,
         .store = context->store,
@@ -158,6 +160,11 @@ int cmd_prepare(const struct cmd_context *context,
     prepared->scheduler =
         scheduler_find(context->scheduler_name, context->site, &err);
     if (!prepared->scheduler) {
+        problems_print(&prepared->problems, stderr);
+        return cmd_fail(&err);
+    }
+    /* Without PBS it cannot be said in which words to ask it. */
+    if (prepared->scheduler == &scheduler_pbs && pbs_is_torque(&err) < 0) {
         problems_print(&prepared->problems, stderr);
         return cmd_fail(&err);
     }

@@ -16,7 +16,7 @@
 
 const struct job_key site_keys[] = {
     { .path = "scheduler", .type = KEY_TEXT, .offset = SITE(scheduler),
-      .fallback = "auto", .help = "auto, slurm or local" },
+      .fallback = "auto", .help = "auto, slurm, pbs or local" },
     { .path = "store", .type = KEY_TEXT, .offset = SITE(store),
       .help = "where runs and data sets are, an absolute path; without it "
               "~/mlbatch" },

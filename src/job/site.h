@@ -24,7 +24,7 @@ struct mlb_site_partition {
 };
 
 struct mlb_site {
-    char *scheduler;             /* auto | slurm | local */
+    char *scheduler;             /* auto | slurm | pbs | local */
     char *store;                 /* absolute path; NULL: ~/mlbatch */
     struct {
         long cores;              /* MLB_UNSET: those of this machine */

@@ -15,7 +15,7 @@ static const char *const template_fields[] = {
 };
 #define FIELD_COUNT (sizeof(template_fields) / sizeof(template_fields[0]))
 
-static const char *const schedulers[] = { "auto", "slurm", "local" };
+static const char *const schedulers[] = { "auto", "slurm", "pbs", "local" };
 #define SCHEDULER_COUNT (sizeof(schedulers) / sizeof(schedulers[0]))
 
 static bool is_one_of(const char *word, const char *const *words,
@@ -196,9 +196,10 @@ static void check_texts(const struct mlb_site *site,
         const char *near = text_suggest(site->scheduler, schedulers,
                                         SCHEDULER_COUNT);
         problems_add(problems, where,
-                     "scheduler: \"%s\" is not auto, slurm or local%s"
-                     "%s%s", site->scheduler, near ? ", did you mean \"" : "",
-                     near ? near : "", near ? "\"?" : "");
+                     "scheduler: \"%s\" is not auto, slurm, pbs or "
+                     "local%s%s%s", site->scheduler,
+                     near ? ", did you mean \"" : "", near ? near : "",
+                     near ? "\"?" : "");
     }
     where = fields_get(origins, "store");
     if (where && site->store && site->store[0] != '/')

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plan/pbs.h"
 #include "plan/script.h"
 #include "plan/plan.h"
 
@@ -86,8 +87,10 @@ static void fit_local(struct mlb_plan *plan, const struct mlb_job *job,
 
 /* What a scheduler may show: job names are free, but a script's #SBATCH
  * lines end at a newline and nobody wants controls on a terminal. */
-static char *shown_name(const char *name)
+static char *shown_name(const char *name, bool pbs)
 {
+    if (pbs)
+        return pbs_name(name);
     return text_is_printable(name) && *name ? xstrdup(name)
                                             : text_encode_name(name);
 }
@@ -228,7 +231,9 @@ find_launch(const struct mlb_job *job, const struct mlb_site *site,
         return NULL;
     }
     const struct mlb_strings *argv =
-        strcmp(scheduler, "slurm") == 0 ? &l->slurm : &l->local;
+        strcmp(scheduler, "slurm") == 0 ? &l->slurm
+        : strcmp(scheduler, "pbs") == 0 ? &l->pbs
+                                        : &l->local;
     if (argv->count == 0) {
         problems_add(problems, where,
                      "launch: launcher \"%s\" has no template for the "
@@ -261,6 +266,7 @@ struct mlb_plan *plan_create(const struct mlb_job *job,
     struct mlb_fields fields = MLB_FIELDS_INIT;
     struct mlb_plan *plan = xcalloc(1, sizeof(*plan));
     size_t before = problems->lines.count;
+    bool pbs = strcmp(context->scheduler, "pbs") == 0;
 
     *plan = (struct mlb_plan){
         .scheduler = xstrdup(context->scheduler),
@@ -268,7 +274,7 @@ struct mlb_plan *plan_create(const struct mlb_job *job,
         .run_dir = xstrdup(context->run_dir),
         .store = xstrdup(context->store),
         .program = xstrdup(context->program),
-        .name = shown_name(job->name),
+        .name = shown_name(job->name, pbs),
         .token = xstrdup(context->token),
         .comment = xasprintf("mlbatch run=%s token=%s", context->run,
                              context->token),
@@ -280,12 +286,14 @@ struct mlb_plan *plan_create(const struct mlb_job *job,
         .requeue = job->restart.on.count > 0,
         .options = MLB_STRINGS_INIT, .launch = MLB_STRINGS_INIT,
         .command = MLB_STRINGS_INIT, .environment = MLB_FIELDS_INIT,
-        .notes = MLB_STRINGS_INIT,
+        .notes = MLB_STRINGS_INIT, .request = MLB_STRINGS_INIT,
+        .torque = pbs && context->torque,
     };
     set_resources(plan, &job->resources);
     set_counters(plan, job);
-    bool local = strcmp(plan->scheduler, "local") == 0;
-    if (local)
+    if (pbs)
+        pbs_request(plan, job, problems);
+    else if (strcmp(plan->scheduler, "local") == 0)
         fit_local(plan, job, context, problems);
     else
         strings_copy(&plan->options, &job->slurm_options);
@@ -324,6 +332,7 @@ void plan_destroy(struct mlb_plan *plan)
     strings_clear(&plan->after.notok);
     strings_clear(&plan->exclude);
     strings_clear(&plan->options);
+    strings_clear(&plan->request);
     strings_clear(&plan->launch);
     strings_clear(&plan->command);
     fields_clear(&plan->environment);
@@ -340,7 +349,7 @@ struct mlb_plan *plan_asked(const struct mlb_job *job)
         .exclude = MLB_STRINGS_INIT, .at_once = MLB_UNSET,
         .options = MLB_STRINGS_INIT, .launch = MLB_STRINGS_INIT,
         .command = MLB_STRINGS_INIT, .environment = MLB_FIELDS_INIT,
-        .notes = MLB_STRINGS_INIT,
+        .notes = MLB_STRINGS_INIT, .request = MLB_STRINGS_INIT,
     };
     set_resources(plan, &job->resources);
     return plan;

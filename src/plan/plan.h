@@ -13,7 +13,8 @@
 
 /* All that a plan depends on beside job and site. */
 struct mlb_plan_context {
-    const char *scheduler;       /* "slurm" | "local" */
+    const char *scheduler;       /* "slurm" | "pbs" | "local" */
+    bool torque;                 /* scheduler pbs: it is Torque */
     const char *run;             /* "digits.3"; "digits.N" when only shown */
     const char *run_dir;         /* absolute */
     const char *store;           /* absolute */
@@ -55,10 +56,14 @@ struct mlb_plan {
     long at_once;                /* points at a time; MLB_UNSET: any */
     struct mlb_strings exclude;  /* nodes not to run on */
     struct mlb_strings options;  /* native options of this scheduler */
+    struct mlb_strings request;  /* pbs: argv of qsub, after its name */
+    bool torque;                 /* pbs: in the dialect of Torque */
     struct mlb_strings launch;   /* argv of the launch line, in the job */
     struct mlb_strings command;  /* argv of one rank */
     struct mlb_fields environment;   /* exported to every rank, in order */
     char *script;                /* what the scheduler starts */
+    size_t script_head;          /* bytes of it that are comments; after them
+                                    there is room for more commands */
     struct mlb_strings notes;    /* for the user: what was adapted */
 };
 

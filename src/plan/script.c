@@ -3,9 +3,11 @@
 #include "config.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/units.h"
+#include "plan/pbs.h"
 #include "plan/script.h"
 
 #define MiB (1LL << 20)
@@ -129,29 +131,94 @@ static void add_directives(struct mlb_text *t, const struct mlb_plan *plan)
     add_options(t, &plan->options);
 }
 
-char *script_render(const struct mlb_plan *plan, const struct mlb_job *job,
+/* What qsub is given, an option a line: kept for people, and for qsub by
+ * hand, as mlbatch itself passes argv. */
+static void add_pbs_directives(struct mlb_text *t,
+                               const struct mlb_strings *request)
+{
+    for (size_t i = 0; i < request->count; i++) {
+        const char *option = request->items[i];
+        const char *next = request->items[i + 1];
+        const char *value = next && *next != '-' ? next : NULL;
+        i += value != NULL;
+        if (!fits_line(t, option, option) ||
+            (value && !fits_line(t, option, value)))
+            continue;
+        text_addf(t, "#PBS %s", option);
+        if (value && value[strcspn(value, " \t\"'\\")]) {
+            text_add(t, " ");
+            add_quoted(t, value);
+        } else if (value) {
+            text_addf(t, " %s", value);
+        }
+        text_add(t, "\n");
+    }
+}
+
+/* qsub refuses a script with a line that ends in CR LF. */
+void script_add_word(struct mlb_text *t, const char *word)
+{
+    const char *cr;
+
+    for (; (cr = strchr(word, '\r')); word = cr + 1) {
+        char *before = xstrndup(word, (size_t)(cr - word));
+        text_add_shell(t, before);
+        text_add(t, "\"$(printf '\\r')\"");
+        free(before);
+    }
+    text_add_shell(t, word);
+}
+
+/* PBS starts jobs in the home directory. Where there is no such directory
+ * the agent says so, and the run has its cause.
+ *
+ * A script, not `qsub -- PROGRAM`: Torque has no other way, words of a
+ * command are passed on as XML and shown to everybody, and so would be the
+ * environment, which a script can hold. The price is the login shell that
+ * PBS puts above the script: it dies of the SIGTERM that qdel sends, so
+ * that Exit_status is 271 whatever the agent ends with. That is in the
+ * run's own log. */
+static void add_pbs_begin(struct mlb_text *t, const struct mlb_plan *plan)
+{
+    if (pbs_script_logs(plan)) {
+        text_add(t, "exec >> ");
+        script_add_word(t, plan->output);
+        text_add(t, " 2>&1\n");
+    }
+    text_add(t, "cd ");
+    script_add_word(t, plan->directory);
+    text_add(t, "\n");
+}
+
+char *script_render(struct mlb_plan *plan, const struct mlb_job *job,
                     const struct mlb_plan_context *context)
 {
     struct mlb_text t = MLB_TEXT_INIT;
     bool modules = job->modules.count > 0;
+    bool pbs = strcmp(plan->scheduler, "pbs") == 0;
 
     /* The module command is a function that login shells define. */
     text_add(&t, modules ? "#!/bin/bash -l\n" : "#!/bin/sh\n");
     if (strcmp(plan->scheduler, "slurm") == 0)
         add_directives(&t, plan);
+    if (pbs)
+        add_pbs_directives(&t, &plan->request);
     text_addf(&t, "# Made by mlbatch %s for run %s.\n", context->version,
               plan->run);
+    plan->script_head = t.length;
+    if (pbs)
+        add_pbs_begin(&t, plan);
     for (size_t i = 0; i < job->modules.count; i++) {
         text_add(&t, "module load ");
-        text_add_shell(&t, job->modules.items[i]);
+        script_add_word(&t, job->modules.items[i]);
         text_add(&t, " || exit 1\n");
     }
     text_add(&t, "exec ");
-    text_add_shell(&t, context->agent);
+    script_add_word(&t, context->agent);
     text_add(&t, " attempt ");
-    text_add_shell(&t, plan->run_dir);
+    script_add_word(&t, plan->run_dir);
     text_add(&t, " ");
-    text_add_shell(&t, context->token);
+    script_add_word(&t, context->token);
     text_add(&t, "\n");
     return text_detach(&t);
 }

@@ -18,7 +18,13 @@ static const char *const inside[] = {
 
 static const char *const stale_prefixes[] = {
     "SLURM_", "SBATCH_", "SRUN_", "SALLOC_", "PMI", "OMPI_", "PRTE_",
-    "PALS_", "TORCHELASTIC_", "MLB_",
+    "PALS_", "TORCHELASTIC_", "MLB_", "PBS_",
+};
+
+/* Where the cluster is, rather than which job. */
+static const char *const place_names[] = {
+    "SLURM_CONF", "PBS_CONF_FILE", "PBS_DEFAULT", "PBS_EXEC", "PBS_HOME",
+    "PBS_PRIMARY", "PBS_SECONDARY", "PBS_SERVER",
 };
 
 /* srun and batch steps set the GPU lists beside the SLURM_ names. */
@@ -49,7 +55,7 @@ static bool is_one_of(const char *pair, const char *const *names,
 
 static bool is_stale(const char *pair)
 {
-    if (is_name(pair, "SLURM_CONF"))
+    if (is_one_of(pair, place_names, COUNT(place_names)))
         return false;
     for (size_t i = 0; i < COUNT(stale_prefixes); i++)
         if (strncmp(pair, stale_prefixes[i], strlen(stale_prefixes[i])) == 0)

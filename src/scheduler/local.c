@@ -12,7 +12,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/fields.h"
 #include "base/process.h"
 #include "base/units.h"
 #include "scheduler/local_parts.h"
@@ -58,22 +57,6 @@ static int read_id(const char *id, long *number)
     return strlen(host) == n && strncmp(host, id, n) == 0 ? 0 : 1;
 }
 
-/* A job that was quick has no ticket any more, but its claim of the run. */
-static int find_claim(const struct mlb_plan *plan, char *id)
-{
-    struct mlb_fields claim = MLB_FIELDS_INIT;
-    char *path = xasprintf("%s/claims/%s", plan->run_dir, plan->token);
-    int found = 0;
-
-    if (fields_read(&claim, path, NULL) == 0 && fields_get(&claim, "job")) {
-        snprintf(id, SCHEDULER_ID_SIZE, "%s", fields_get(&claim, "job"));
-        found = 1;
-    }
-    fields_clear(&claim);
-    free(path);
-    return found;
-}
-
 static int find(const struct mlb_plan *plan, const struct mlb_site *site,
                 char *id, struct mlb_error *err)
 {
@@ -91,7 +74,8 @@ static int find(const struct mlb_plan *plan, const struct mlb_site *site,
             found = 1;
         }
     queue_close(&queue);
-    return found ? 1 : find_claim(plan, id);
+    /* A job that was quick has no ticket any more. */
+    return found ? 1 : scheduler_find_claim(plan, id);
 }
 
 static void describe_wait(const struct queue *queue, const struct ticket *t,

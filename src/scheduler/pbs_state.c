@@ -95,6 +95,35 @@ static void say(struct mlb_job_status *status, const char *reason)
     snprintf(status->reason, sizeof(status->reason), "%s", reason);
 }
 
+/* The hosts of "pbs1/0*2+pbs2/0", each once; as many as there is room for. */
+static void fill_nodes(const struct pbs_job *job,
+                       struct mlb_job_status *status)
+{
+    struct pbs_span s = job->exec_host, last = { "", 0 };
+    size_t used = 0;
+
+    for (size_t i = 0; i < s.length; i++) {
+        size_t start = i, n = 0;
+        while (i < s.length && s.text[i] != '/' && s.text[i] != '+')
+            i++;
+        n = i - start;
+        while (i < s.length && s.text[i] != '+')
+            i++;
+        bool again = n == last.length &&
+                     memcmp(s.text + start, last.text, n) == 0;
+        last = (struct pbs_span){ s.text + start, n };
+        if (n == 0 || again)
+            continue;
+        bool more = used + n + sizeof(",...") + 1 > sizeof(status->nodes);
+        used += (size_t)snprintf(status->nodes + used,
+                                 sizeof(status->nodes) - used, "%s%.*s",
+                                 used ? "," : "", more ? 3 : (int)n,
+                                 more ? "..." : s.text + start);
+        if (more)
+            break;
+    }
+}
+
 /* A comment, for one line of a terminal. */
 static void say_comment(struct mlb_job_status *status, struct pbs_span s)
 {
@@ -196,6 +225,8 @@ static void fill_waiting(const struct pbs_job *job,
     status->state = MLB_STATE_PENDING;
     if (job->exited && job->exit_status == NODE_FAILED)
         say(status, "requeued: PBS lost a node");
+    else if (job->substate == STARTING)
+        say(status, "on its way to its nodes");
     else if (job->comment.length > 0)
         say_comment(status, job->comment);
     else if (job->state == 'H')
@@ -212,7 +243,7 @@ void pbs_state_fill(const struct pbs_job *job, struct mlb_job_status *status)
             phase = phases[i].phase;
     status->known = true;
     status->state = status->ending = MLB_STATE_UNKNOWN;
-    status->reason[0] = '\0';
+    status->reason[0] = status->nodes[0] = '\0';
     status->exit_code = -1;
     status->start = status->end = 0;
     if (phase == WAITING ||
@@ -221,6 +252,7 @@ void pbs_state_fill(const struct pbs_job *job, struct mlb_job_status *status)
         return;
     }
     status->start = job->started;
+    fill_nodes(job, status);
     if (phase == ENDED) {
         fill_end(job, status);
     } else if (phase != ELSEWHERE) {

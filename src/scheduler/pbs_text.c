@@ -27,6 +27,8 @@ static const struct attribute {
     { "comment", SPAN, offsetof(struct pbs_job, comment) },
     { "comp_time", TIME, offsetof(struct pbs_job, ended) },
     { "ctime", TIME, offsetof(struct pbs_job, created) },
+    { "estimated.start_time", TIME, offsetof(struct pbs_job, expected) },
+    { "exec_host", SPAN, offsetof(struct pbs_job, exec_host) },
     { "exec_vnode", SPAN, offsetof(struct pbs_job, exec_vnode) },
     { "exit_status", STATUS, offsetof(struct pbs_job, exit_status) },
     { "job_state", LETTER, offsetof(struct pbs_job, state) },
@@ -209,8 +211,7 @@ static void take(struct pbs_job *job, struct pbs_span line, bool *seen)
     }
 }
 
-/* NUMBER, perhaps [INDEX], a dot and the server's name. */
-static bool is_id(struct pbs_span s)
+bool pbs_text_is_id(struct pbs_span s)
 {
     size_t i = 0;
 
@@ -238,7 +239,7 @@ static bool is_header(struct pbs_span line, struct pbs_span *id)
         return false;
     skip(&line, strlen(HEADER));
     *id = line;
-    return is_id(line);
+    return pbs_text_is_id(line);
 }
 
 /* The line at the reader's place, which stays: false at the end. */

@@ -17,7 +17,7 @@ struct pbs_span {
 
 struct pbs_job {
     struct pbs_span id;          /* "15.pbs1", "15[].pbs1", "15[2].pbs1" */
-    struct pbs_span name, owner, queue, comment, exec_vnode;
+    struct pbs_span name, owner, queue, comment, exec_host, exec_vnode;
     struct pbs_span walltime;    /* Resource_List.walltime, "HH:MM:SS" */
     struct pbs_span token;       /* MLB_TOKEN of Variable_List */
     char state;                  /* a letter; 0: not given */
@@ -26,6 +26,7 @@ struct pbs_job {
     int exit_status;
     /* In this machine's zone, for the text names none; 0: not given. */
     time_t created, started, ended, modified;
+    time_t expected;             /* start, as its scheduler estimates it */
 };
 
 struct pbs_text {
@@ -33,6 +34,9 @@ struct pbs_text {
     size_t length;
     size_t at;                   /* 0 at first */
 };
+
+/* Is it an id: NUMBER, perhaps [INDEX], a dot and the server's name? */
+bool pbs_text_is_id(struct pbs_span s);
 
 /* The next job: 1, or 0 if there is none. Takes nothing from memory; the
  * spans are good as long as the text. A line without its end, which may have

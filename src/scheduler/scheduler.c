@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/fields.h"
 #include "scheduler/scheduler.h"
 
 #define LONGEST_WAIT 30L
@@ -16,12 +18,13 @@ const struct mlb_scheduler *const schedulers[] = {
 #ifdef HAVE_SLURM
     &scheduler_slurm,
 #endif
+    &scheduler_pbs,
     &scheduler_local,
     NULL,
 };
 
 /* All that mlbatch knows of, in this build or not. */
-static const char *const known[] = { "auto", "slurm", "local" };
+static const char *const known[] = { "auto", "slurm", "pbs", "local" };
 
 static const struct mlb_scheduler *find_auto(const struct mlb_site *site,
                                              struct mlb_error *err)
@@ -61,10 +64,25 @@ const struct mlb_scheduler *scheduler_find(const char *name,
         }
     const char *near = text_suggest(name, known, count);
     mlb_error_set(err, MLB_ERR_USAGE,
-                  "no scheduler \"%s\"%s%s%s (auto, slurm or local)", name,
+                  "no scheduler \"%s\"%s%s%s (auto, slurm, pbs or local)", name,
                   near ? ", did you mean \"" : "", near ? near : "",
                   near ? "\"?" : "");
     return NULL;
+}
+
+int scheduler_find_claim(const struct mlb_plan *plan, char *id)
+{
+    struct mlb_fields claim = MLB_FIELDS_INIT;
+    char *path = xasprintf("%s/claims/%s", plan->run_dir, plan->token);
+    int found = 0;
+
+    if (fields_read(&claim, path, NULL) == 0 && fields_get(&claim, "job")) {
+        snprintf(id, SCHEDULER_ID_SIZE, "%s", fields_get(&claim, "job"));
+        found = 1;
+    }
+    fields_clear(&claim);
+    free(path);
+    return found;
 }
 
 static void wait_seconds(long seconds)

@@ -102,13 +102,14 @@ struct mlb_scheduler {
 };
 
 extern const struct mlb_scheduler scheduler_slurm;
+extern const struct mlb_scheduler scheduler_pbs;
 extern const struct mlb_scheduler scheduler_local;
 
 /* The cores of this machine that local jobs may take: the site's word, else
  * those that this process may use. */
 long local_cores(const struct mlb_site *site);
 
-/* By name. "auto" is the first whose probe works, slurm before local; but
+/* By name. "auto" is the first whose probe works: slurm, pbs, local; but
  * one that is set up here and does not answer ends the search with
  * MLB_ERR_UNREACHABLE, for a job must not run on the login node because the
  * controller is being restarted. NULL with MLB_ERR_USAGE for an unknown name
@@ -125,6 +126,15 @@ extern const struct mlb_scheduler *const schedulers[];
  * with HAVE_SLURM. */
 int slurm_options_check(const struct mlb_strings *options,
                         struct mlb_error *err);
+
+/* Which PBS is here, by what its commands say of themselves: 1 for Torque, 0
+ * for OpenPBS and PBS Pro, -1 with MLB_ERR_UNSUPPORTED if there is none. */
+int pbs_is_torque(struct mlb_error *err);
+
+/* Did a job of this plan's token start already? Its claim of the run says so:
+ * 1 and the id of that job, 0 if there is no claim. For find, of jobs that
+ * were quick and that their scheduler has forgotten. */
+int scheduler_find_claim(const struct mlb_plan *plan, char *id);
 
 /* submit made safe to repeat, the way every command calls it: on no answer
  * wait (1, 2, 4, ... s, up to patience seconds in all), ask find, and only

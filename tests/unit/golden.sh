@@ -15,7 +15,7 @@ failed=0 count=0
 work=$(mktemp -d "${TMPDIR:-/tmp}/golden.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 # Neither the user's settings nor a Slurm that may be here have a say.
-unset "${!MLB@}" "${!SLURM@}" "${!SBATCH@}" XDG_CACHE_HOME
+unset "${!MLB@}" "${!PBS@}" "${!SLURM@}" "${!SBATCH@}" XDG_CACHE_HOME
 export HOME=$work XDG_CONFIG_HOME=$work/config MLBATCH_CONF=$golden/site.conf
 export SLURM_CONF=$work/none
 mkdir -p "$work/config/mlbatch" "$work/store/datasets/digits/tags" \
@@ -23,13 +23,21 @@ mkdir -p "$work/config/mlbatch" "$work/store/datasets/digits/tags" \
 cp "$srcdir/etc/mlbatch.conf" "$work/config/mlbatch/"
 echo 0123456789abcdef > "$work/store/datasets/digits/tags/latest"
 
+# Which PBS it is, its own programs say.
+mkdir -p "$work/openpbs" "$work/torque"
+printf '#!/bin/sh\necho pbs_version = 23.06.06\n' > "$work/openpbs/qstat"
+printf '#!/bin/sh\necho Version: 6.1.3 >&2\n' > "$work/torque/qstat"
+chmod +x "$work"/*/qstat
+
 # plan NAME SCHEDULER: all that it says, and its exit status, without what
-# differs between machines.
+# differs between machines. Schedulers are slurm, local, openpbs and torque.
 plan() {
     local site=$golden/$1.site said status
+    local scheduler=$2 PATH=$PATH
+    [ ! -d "$work/$2" ] || PATH=$work/$2:$PATH scheduler=pbs
     [ -e "$site" ] || site=$golden/site.conf
     said=$(cd / && timeout 60 "$program" plan --site="$site" \
-        --store="$work/store" --scheduler="$2" "$golden/$1.conf" 2>&1)
+        --store="$work/store" --scheduler="$scheduler" "$golden/$1.conf" 2>&1)
     status=$?
     said=${said//"$work"/}
     said=${said//"$golden/"/}
@@ -39,11 +47,11 @@ plan() {
     echo "exit $status"
 }
 
-schedulers=local
+schedulers="openpbs torque local"
 if plan minimal slurm | grep -q 'built without slurm'; then
     echo "golden: slurm plans skipped: this mlbatch was built without Slurm"
 else
-    schedulers="slurm local"
+    schedulers="slurm openpbs torque local"
 fi
 for conf in "$golden"/*.conf; do
     name=$(basename "$conf" .conf)

@@ -45,8 +45,10 @@ static inline void add_launcher(struct mlb_site *site, const char *name,
     *l = (struct mlb_launcher){ .name = xstrdup(name), .slurm = argv,
                                 .pbs = MLB_STRINGS_INIT,
                                 .local = MLB_STRINGS_INIT };
-    if (local)
+    if (local) {
         strings_copy(&l->local, &argv);
+        strings_copy(&l->pbs, &argv);
+    }
 }
 
 /* The job "t" with command ./x 1, unless text has its own. */

@@ -323,7 +323,7 @@ static const struct {
     { A("job_state", "H") A("comment", "a\033[2Jb"), MLB_STATE_PENDING, 0,
       -1, "a?[2Jb" },
     { A("job_state", "R") A("substate", "41"), MLB_STATE_PENDING, 0, -1,
-      "" },
+      "on its way to its nodes" },
     { A("job_state", "S") A("substate", "43"), MLB_STATE_RUNNING, 0, -1,
       "" },
     { A("job_state", "E") A("substate", "51") A("Exit_status", "7"),

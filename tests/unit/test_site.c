@@ -151,8 +151,8 @@ static void test_problems(void **state)
         { "\nschedular = \"slurm\";",
           ":2: unknown key \"schedular\", did you mean \"scheduler\"?" },
         { "scheduler = \"slrum\";",
-          ":1: scheduler: \"slrum\" is not auto, slurm or local, did "
-          "you mean \"slurm\"?" },
+          ":1: scheduler: \"slrum\" is not auto, slurm, pbs or local, "
+          "did you mean \"slurm\"?" },
         { "scheduler = 5;",
           ":1: scheduler: must be a string in quotes, not a whole number" },
         { "store = \"~/x\";",
