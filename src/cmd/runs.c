@@ -42,12 +42,53 @@ static bool is_open(const struct cmd_run *run, const char *scheduler)
             !state_is_final(state));
 }
 
-static struct mlb_witness make_witness(const struct mlb_job_status *status,
-                                       const struct mlb_error *failure)
+/* A call to one witness about count of the runs. */
+struct inquiry {
+    struct mlb_job_status *jobs;
+    size_t *which;                   /* jobs[i] is of runs[which[i]] */
+    size_t count;
+    int rc;
+    struct mlb_error err;            /* why there is no answer */
+};
+
+static void inquiry_clear(struct inquiry *inquiry)
 {
-    if (failure)
-        return (struct mlb_witness){ .answer = MLB_SILENT,
-                                     .why = failure->text, .exit_code = -1 };
+    free(inquiry->jobs);
+    free(inquiry->which);
+    *inquiry = (struct inquiry){ 0 };
+}
+
+static void inquiry_add(struct inquiry *inquiry, const struct cmd_run *run,
+                        size_t which)
+{
+    inquiry->jobs[inquiry->count] = (struct mlb_job_status){
+        .id = run->submission.id,
+        .token = run->submission.token,
+        .submitted = (time_t)run->state.submitted,
+        .exit_code = -1,
+    };
+    inquiry->which[inquiry->count++] = which;
+}
+
+static struct inquiry inquiry_create(size_t room)
+{
+    return (struct inquiry){ .jobs = xcalloc(room, sizeof(struct
+                                                          mlb_job_status)),
+                             .which = xcalloc(room, sizeof(size_t)) };
+}
+
+/* Where the witness is not there at all, nothing has failed. */
+static struct mlb_witness make_witness(const struct inquiry *inquiry, size_t i)
+{
+    const struct mlb_job_status *status = &inquiry->jobs[i];
+
+    if (inquiry->rc < 0)
+        return (struct mlb_witness){
+            .answer = inquiry->err.code == MLB_ERR_UNSUPPORTED ? MLB_ABSENT
+                                                               : MLB_SILENT,
+            .why = inquiry->err.text,
+            .exit_code = -1,
+        };
     return (struct mlb_witness){
         .answer = MLB_ANSWERED,
         .known = status->known,
@@ -60,52 +101,93 @@ static struct mlb_witness make_witness(const struct mlb_job_status *status,
     };
 }
 
-/* failure: why there is no answer, or NULL. */
-static void apply(struct cmd_run *run, const struct mlb_job_status *status,
-                  const struct mlb_error *failure)
+/* The log was read before the scheduler was asked; an end that came in
+ * between must not look like one without a word from the agent. */
+static void look_again(struct cmd_run *run)
+{
+    struct mlb_events events = MLB_EVENTS_INIT;
+
+    if (events_read(run->run.path, &events, NULL) == 0) {
+        events_clear(&run->events);
+        run->events = events;
+    }
+}
+
+/* late: accounting's answer about jobs[k], or NULL. */
+static void apply(struct cmd_run *run, const struct inquiry *live, size_t i,
+                  const struct inquiry *late, size_t k)
 {
     const struct mlb_witness nobody = { .exit_code = -1 };
-    struct mlb_witness live = make_witness(status, failure);
+    struct mlb_witness said = make_witness(live, i);
+    struct mlb_witness recalled = late ? make_witness(late, k) : nobody;
+    bool told = said.answer == MLB_ANSWERED;
+    const struct mlb_job_status *from =
+        recalled.known && !said.known ? &late->jobs[k] : &live->jobs[i];
 
-    /* The log was read before the scheduler was asked; an end that came in
-     * between must not look like one without a word from the agent. */
-    if (!failure && (!status->known || state_is_final(status->state))) {
-        struct mlb_events events = MLB_EVENTS_INIT;
-        if (events_read(run->run.path, &events, NULL) == 0) {
-            events_clear(&run->events);
-            run->events = events;
-        }
-    }
-    run_state(&run->events, &live, &nobody, &run->state);
-    run->lost = !failure && !status->known &&
-                !state_is_final(run->state.state);
+    if (told && (!said.known || state_is_final(said.state)))
+        look_again(run);
+    run_state(&run->events, &said, &recalled, &run->state);
+    run->lost = told && !said.known && !state_is_final(run->state.state);
     free(run->nodes);
-    run->nodes = status->nodes[0] ? xstrdup(status->nodes) : NULL;
+    run->nodes = from->nodes[0] ? xstrdup(from->nodes) : NULL;
+}
+
+/* Accounting is slow and late: it is asked only of what the scheduler has no
+ * word of, and where it could tell more than the log. */
+static bool is_for_history(const struct cmd_run *run,
+                           const struct inquiry *live, size_t i)
+{
+    const struct mlb_job_status *status = &live->jobs[i];
+    bool told = live->rc == 0 && status->known &&
+                status->state != MLB_STATE_UNKNOWN;
+
+    return !told && (run->state.refinable ||
+                     !state_is_final(run->state.state));
+}
+
+static void recall(const struct cmd_context *context,
+                   const struct mlb_scheduler *scheduler,
+                   struct cmd_run *runs, const struct inquiry *live)
+{
+    struct inquiry late = inquiry_create(live->count);
+    size_t *at = xcalloc(live->count, sizeof(*at));
+
+    for (size_t i = 0; i < live->count; i++) {
+        if (!is_for_history(&runs[live->which[i]], live, i))
+            continue;
+        at[late.count] = i;
+        inquiry_add(&late, &runs[live->which[i]], live->which[i]);
+    }
+    if (late.count > 0) {
+        late.rc = scheduler->history
+                      ? scheduler->history(context->site, late.jobs,
+                                           late.count, &late.err)
+                      : mlb_error_set(&late.err, MLB_ERR_UNSUPPORTED,
+                                      "%s keeps no history", scheduler->name);
+        for (size_t k = 0; k < late.count; k++)
+            apply(&runs[late.which[k]], live, at[k], &late, k);
+    }
+    free(at);
+    inquiry_clear(&late);
 }
 
 static void query_one(const struct cmd_context *context,
                       const struct mlb_scheduler *scheduler,
                       struct cmd_run *runs, size_t count)
 {
-    struct mlb_job_status *jobs = xcalloc(count, sizeof(*jobs));
-    size_t *which = xcalloc(count, sizeof(*which)), open = 0;
-    struct mlb_error err = { 0 };
+    struct inquiry live = inquiry_create(count);
 
-    for (size_t i = 0; i < count; i++) {
-        if (!is_open(&runs[i], scheduler->name))
-            continue;
-        jobs[open].id = runs[i].submission.id;
-        jobs[open].token = runs[i].submission.token;
-        jobs[open].exit_code = -1;
-        which[open++] = i;
+    for (size_t i = 0; i < count; i++)
+        if (is_open(&runs[i], scheduler->name))
+            inquiry_add(&live, &runs[i], i);
+    if (live.count > 0) {
+        live.rc = scheduler->query(context->site, live.jobs, live.count,
+                                   &live.err);
+        for (size_t i = 0; i < live.count; i++)
+            apply(&runs[live.which[i]], &live, i, NULL, 0);
+        recall(context, scheduler, runs, &live);
     }
-    if (open > 0) {
-        int rc = scheduler->query(context->site, jobs, open, &err);
-        for (size_t i = 0; i < open; i++)
-            apply(&runs[which[i]], &jobs[i], rc < 0 ? &err : NULL);
-    }
-    free(jobs);
-    free(which);
+    inquiry_clear(&live);
 }
 
 void cmd_runs_query(const struct cmd_context *context, struct cmd_run *runs,

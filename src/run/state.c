@@ -99,7 +99,7 @@ static void from_end(const struct story *story,
                  event_text(story->next, "text"));
         free(cause);
     }
-    state->refinable = by_signal;
+    state->refinable = by_signal && !story->cancel;
     if (!witness->known)
         return;
     enum mlb_state word = witness->ending != MLB_STATE_UNKNOWN

@@ -40,7 +40,7 @@ struct mlb_run_state {
     long attempts;
     long step;               /* last step that a metric told, -1: none */
     bool refinable;          /* it was ended by a signal, and neither scheduler
-                              * nor accounting has said why */
+                              * nor accounting nor a cancel event said why */
 };
 
 /* The rules, in this order; doc/state.md has them as a table. What belongs to

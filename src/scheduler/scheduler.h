@@ -18,6 +18,8 @@
 struct mlb_job_status {
     const char *id;
     const char *token;
+    time_t submitted;        /* by the run's log, 0: not known; for a history
+                              * that keeps no tokens */
     bool known;              /* the scheduler has such a job */
     bool may_return;         /* ended, and yet the scheduler may start it again
                               * by itself (its node failed a moment ago) */
@@ -76,8 +78,9 @@ struct mlb_scheduler {
                  size_t count, struct mlb_error *err);
 
     /* The same from accounting or history, of jobs that query no longer
-     * knows. NULL: there is none. known stays false where it has no word,
-     * which is not to say that there was no such job. */
+     * knows. NULL, and MLB_ERR_UNSUPPORTED: there is none. known stays false
+     * where it has no word, which is not to say that there was no such
+     * job. */
     int (*history)(const struct mlb_site *site, struct mlb_job_status *jobs,
                    size_t count, struct mlb_error *err);
 

@@ -162,6 +162,7 @@ const struct mlb_scheduler scheduler_slurm = {
     .submit = submit,
     .find = slurm_find,
     .query = slurm_query,
+    .history = slurm_history,
     .cancel = cancel,
     .hold = hold,
     .release = release,

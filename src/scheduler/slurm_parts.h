@@ -4,6 +4,7 @@
 #define SCHEDULER_SLURM_PARTS_H
 
 #include <slurm/slurm.h>
+#include <slurm/slurmdb.h>
 
 #include "plan/plan.h"
 #include "scheduler/scheduler.h"
@@ -19,6 +20,8 @@
  * there is nothing to leave. */
 int slurm_enter(struct mlb_error *err);
 void slurm_leave(void);
+/* The same without a look for a controller: for what others answer. */
+int slurm_enter_unasked(struct mlb_error *err);
 
 /* The one translation of slurm's errors: number is slurm's (or the system's)
  * errno, "what: slurm's words (a hint)" goes to err. Returns -1. */
@@ -75,11 +78,13 @@ struct slurm_option {
 };
 extern const struct slurm_option slurm_options[];    /* ends with no name */
 
-/* ---- slurm_query.c, slurm_limits.c: members of the table. ---- */
+/* ---- slurm_history.c, slurm_limits.c, slurm_query.c: in the table. ---- */
 int slurm_find(const struct mlb_plan *plan, const struct mlb_site *site,
                char *id, struct mlb_error *err);
 int slurm_query(const struct mlb_site *site, struct mlb_job_status *jobs,
                 size_t count, struct mlb_error *err);
+int slurm_history(const struct mlb_site *site, struct mlb_job_status *jobs,
+                  size_t count, struct mlb_error *err);
 int slurm_limits(const struct mlb_site *site, struct mlb_limits *limits,
                  struct mlb_error *err);
 
@@ -105,12 +110,27 @@ size_t slurm_lookup(const struct slurm_entry *entries, size_t count,
 /* Fill the statuses from the controller's answer, given at now. */
 void slurm_answer(const job_info_msg_t *jobs, time_t now,
                   struct mlb_job_status *statuses, size_t count);
+/* A wait status as Slurm gives it, as our exit code: -1 if nobody exited. */
+int slurm_exit_code(uint32_t status, enum mlb_state state);
+/* What the caller did not set is not known. */
+void slurm_forget(struct mlb_job_status *statuses, size_t count);
 /* Is this an end (a base state) after which Slurm starts a job again? */
 bool slurm_is_returnable(uint32_t base);
 /* A job's state as ours. For tests, too. */
 enum mlb_state slurm_state(uint32_t job_state);
 /* An id as a number; 0 if it is none. */
 uint32_t slurm_id(const char *text);
+
+/* ---- slurm_history.c ---- */
+
+/* Which of count records of the status's id, in the order in which they were
+ * submitted (a job that was requeued has several, an id that was used again
+ * too), is the last of this submission? count if none is. */
+size_t slurm_choose(const slurmdb_job_rec_t *const *records, size_t count,
+                    const struct mlb_job_status *status);
+/* Fill the statuses from records of accounting in any order. */
+void slurm_recall(const slurmdb_job_rec_t **records, size_t count,
+                  struct mlb_job_status *statuses, size_t status_count);
 
 #pragma GCC visibility pop
 

@@ -64,9 +64,9 @@ bool slurm_is_returnable(uint32_t base)
            base == JOB_BOOT_FAIL;
 }
 
-static int exit_code_of(const slurm_job_info_t *job, enum mlb_state state)
+int slurm_exit_code(uint32_t from, enum mlb_state state)
 {
-    int status = (int)job->exit_code;
+    int status = (int)from;
 
     /* Cancelled while it waited, or ended by the limit: nobody exited, and
      * zero would look like success. */
@@ -117,7 +117,7 @@ static void fill(const slurm_job_info_t *job, time_t now,
     snprintf(status->nodes, sizeof(status->nodes), "%s",
              job->nodes ? job->nodes : "");
     if (state_is_final(status->state)) {
-        status->exit_code = exit_code_of(job, status->state);
+        status->exit_code = slurm_exit_code(job->exit_code, status->state);
         status->may_return = may_return(job, now);
     }
     /* While a job waits these are guesses, and change. */
@@ -232,12 +232,15 @@ void slurm_answer(const job_info_msg_t *jobs, time_t now,
     free(entries);
 }
 
-static void forget(struct mlb_job_status *statuses, size_t count)
+void slurm_forget(struct mlb_job_status *statuses, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        statuses[i] = (struct mlb_job_status){ .id = statuses[i].id,
-                                               .token = statuses[i].token,
-                                               .exit_code = -1 };
+        statuses[i] = (struct mlb_job_status){
+            .id = statuses[i].id,
+            .token = statuses[i].token,
+            .submitted = statuses[i].submitted,
+            .exit_code = -1,
+        };
 }
 
 int slurm_query(const struct mlb_site *site, struct mlb_job_status *statuses,
@@ -246,7 +249,7 @@ int slurm_query(const struct mlb_site *site, struct mlb_job_status *statuses,
     job_info_msg_t *jobs = NULL;
 
     (void)site;
-    forget(statuses, count);
+    slurm_forget(statuses, count);
     if (count == 0)
         return 0;
     /* For one job the controller need not send all the user's. */

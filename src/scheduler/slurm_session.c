@@ -290,11 +290,18 @@ static int make_ready(struct mlb_error *err)
     return 0;
 }
 
-int slurm_enter(struct mlb_error *err)
+int slurm_enter_unasked(struct mlb_error *err)
 {
     if (make_ready(err) < 0)
         return -1;
     silence_all();
+    return 0;
+}
+
+int slurm_enter(struct mlb_error *err)
+{
+    if (slurm_enter_unasked(err) < 0)
+        return -1;
     if (pinged_at && time(NULL) - pinged_at < PING_SECONDS)
         return 0;
     /* Other calls try for MessageTimeout (10 s by default, some of them

@@ -412,6 +412,10 @@ static void test_ends(void **unused)
     assert_false(state.refinable);
     assert_true(state.ended == 3);
     events_clear(&events);
+    events = make_events(END("cancelled", "143") ";cancel by=ann");
+    run_state(&events, &nobody, &nobody, &state);
+    assert_false(state.refinable);
+    events_clear(&events);
     events = make_events(END("failed", "1"));
     run_state(&events, &nobody, &nobody, &state);
     assert_false(state.refinable);
