@@ -22,20 +22,44 @@
 #include "agent/claim.h"
 #include "agent/head.h"
 #include "agent/hostlist.h"
+#include "agent/patience.h"
 #include "agent/rank.h"
 #include "agent/spawn.h"
 
 #define LOG_LIMIT 65536              /* bytes at its end that are read */
 
+/* Those that decide what a run is taken for and whether it goes on. */
+static bool is_vital(const char *name)
+{
+    static const char *const names[] = { "attempt-start", "attempt-end",
+                                         "restart", "not-restarted" };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
 void attempt_note(const struct attempt *a, const char *name,
                   json_t *fields)
 {
+    struct patience patience = { 0 };
     struct mlb_error err;
 
+    /* Somebody who told us to end will not wait for long. */
+    if (is_vital(name))
+        patience.seconds = a->ending.asked
+                               ? (double)a->settings.kill_wait / 2
+                               : PATIENCE_SECONDS;
     if (a->number > 0)
         json_object_set_new(fields, "attempt", json_integer(a->number));
-    if (events_append(a->run_dir, a->writer, name, fields, &err) < 0)
-        agent_complain(&err);
+    while (events_append(a->run_dir, a->writer, name, json_incref(fields),
+                         &err) < 0)
+        if (!patience_again(&patience, &err)) {
+            agent_complain(&err);
+            break;
+        }
+    json_decref(fields);
 }
 
 /* Names of the job's nodes: an event's list. */
@@ -182,6 +206,7 @@ static void finish(struct attempt *a, struct again *again)
 
     a->ending.attempt = a->number;
     a->ending.tasks = a->settings.tasks;
+    a->ending.have_tasks = settings_have_tasks(&a->settings);
     a->ending.walltime = a->settings.walltime;
     if (events_read(a->run_dir, &events, &err) < 0)
         agent_complain(&err);
@@ -236,7 +261,11 @@ static int run(struct attempt *a, const char *token, struct mlb_error *err)
     a->log_from = log_size(a->run_dir);
     if (strcmp(token, a->settings.token) != 0)
         return duplicate(a, "superseded by a later submission");
-    int rc = claim_take(a->run_dir, &a->settings, a->job, &other, err);
+    struct patience patience = { .seconds = PATIENCE_SECONDS };
+    int rc;
+    while ((rc = claim_take(a->run_dir, &a->settings, a->job, &other,
+                            err)) < 0 && patience_again(&patience, err))
+        continue;
     if (rc == 0) {
         char *text = xasprintf("job %s runs this submission already", other);
         duplicate(a, text);

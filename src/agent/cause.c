@@ -200,6 +200,74 @@ static enum mlb_state stopped_state(const struct mlb_events *events,
     return MLB_STATE_FAILED;
 }
 
+/* How far the ranks of an attempt have come, as they told themselves. */
+struct ranks {
+    long expected;               /* the world that the first one saw */
+    long ended;                  /* with 0, each counted once */
+    long missing;                /* one that did not, -1: none */
+};
+
+static bool is_rank_event(const struct mlb_event *e, const char *name,
+                          long attempt)
+{
+    return e->attempt == attempt && strcmp(e->name, name) == 0;
+}
+
+static bool has_ended(const struct mlb_events *events, long attempt,
+                      long rank)
+{
+    for (size_t i = 0; i < events->count; i++) {
+        const struct mlb_event *e = &events->items[i];
+        if (e->rank == rank && is_rank_event(e, "task-end", attempt))
+            return whole(e, "exit") == 0;
+    }
+    return false;
+}
+
+static void count_ranks(const struct mlb_events *events, long attempt,
+                        struct ranks *ranks)
+{
+    *ranks = (struct ranks){ .missing = -1 };
+    for (size_t i = 0; i < events->count; i++) {
+        const struct mlb_event *e = &events->items[i];
+        bool start = is_rank_event(e, "task-start", attempt);
+        if (start && ranks->expected == 0)
+            ranks->expected = whole(e, "world");
+        if (is_rank_event(e, "task-end", attempt) && whole(e, "exit") == 0)
+            ranks->ended++;
+    }
+    if (ranks->ended >= ranks->expected)
+        return;
+    for (long rank = 0; rank < ranks->expected && ranks->missing < 0; rank++)
+        if (!has_ended(events, attempt, rank))
+            ranks->missing = rank;
+}
+
+/* Launchers may end with 0 although they could not start a rank, or lost one
+ * with its node: srun of Slurm 22.05 does. True with the reason added. */
+static bool is_incomplete(const struct mlb_events *events, long attempt,
+                          struct mlb_text *out)
+{
+    struct ranks ranks;
+
+    count_ranks(events, attempt, &ranks);
+    if (ranks.expected == 0 && ranks.ended == 0)
+        text_add(out, "the launch line ended with 0, but started no rank");
+    else if (ranks.missing >= 0)
+        text_addf(out, "the launch line ended with 0, but rank %ld did not",
+                  ranks.missing);
+    return out->length > 0;
+}
+
+/* Why its ranks were lost the scheduler may have told. */
+static enum mlb_state incomplete_state(const struct ending *ending)
+{
+    return ending->told == MLB_STATE_PREEMPTED ||
+                   ending->told == MLB_STATE_NODE_FAILURE
+               ? ending->told
+               : MLB_STATE_FAILED;
+}
+
 /* One line from text: control characters would break it. */
 static void set_text(struct cause *cause, const struct mlb_text *text)
 {
@@ -221,6 +289,9 @@ void cause_find(const struct mlb_events *events, const struct ending *ending,
     if (ending->failure) {
         cause->state = MLB_STATE_FAILED;
         text_add(&text, ending->failure);
+    } else if (ending->code == 0 && ending->have_tasks &&
+               is_incomplete(events, ending->attempt, &text)) {
+        cause->state = incomplete_state(ending);
     } else if (ending->code == 0) {
         cause->state = MLB_STATE_COMPLETED;
         if (ending->asked || ending->timed_out)

@@ -24,12 +24,14 @@
 #include "agent/member.h"
 #include "agent/metrics.h"
 #include "agent/oom.h"
+#include "agent/patience.h"
 #include "agent/reap.h"
 #include "agent/spawn.h"
 #include "agent/surroundings.h"
 #include "agent/task_end.h"
 
 #define TICK 1.0                     /* seconds between two drains */
+#define NOTE_SECONDS 1.0             /* for an event, told to stop */
 #define LAST_WORDS 2.0               /* from SIGTERM to SIGKILL at the end */
 
 struct task {
@@ -52,14 +54,22 @@ struct task {
 
 static void note(const struct task *t, const char *name, json_t *fields)
 {
+    struct patience patience = { .seconds = t->asked == ASK_STOP
+                                                ? NOTE_SECONDS
+                                                : PATIENCE_SECONDS };
     struct mlb_error err;
 
     json_object_set_new(fields, "attempt",
                         json_integer(t->surroundings.attempt));
     json_object_set_new(fields, "rank", json_integer(t->rank.rank));
     json_object_set_new(fields, "node", json_string(settings_node()));
-    if (events_append(t->run_dir, t->writer, name, fields, &err) < 0)
-        agent_complain(&err);
+    while (events_append(t->run_dir, t->writer, name, json_incref(fields),
+                         &err) < 0)
+        if (!patience_again(&patience, &err)) {
+            agent_complain(&err);
+            break;
+        }
+    json_decref(fields);
 }
 
 static void drain(const struct task *t)
@@ -148,12 +158,15 @@ static int prepare(struct task *t, struct mlb_error *err)
 {
     char *path = xasprintf("%s/out/rank-%05ld.log", t->run_dir,
                            t->rank.rank);
+    struct patience patience = { .seconds = PATIENCE_SECONDS };
     struct mlb_error why;
 
-    t->log = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW |
-                        O_CLOEXEC, 0600);
-    if (t->log < 0)
-        mlb_error_errno(err, MLB_ERR_IO, "cannot write %s", path);
+    do {
+        t->log = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW |
+                            O_CLOEXEC, 0600);
+        if (t->log < 0)
+            mlb_error_errno(err, MLB_ERR_IO, "cannot write %s", path);
+    } while (t->log < 0 && patience_again(&patience, err));
     free(path);
     if (t->log < 0)
         return -1;
@@ -275,7 +288,8 @@ static int watch(struct task *t)
 {
     t->terminate_at = t->kill_at = CLOCK_NEVER;
     t->tick_at = t->look_at = clock_now() + TICK;
-    note(t, "task-start", json_pack("{s:i}", "pid", (int)t->pid));
+    note(t, "task-start", json_pack("{s:i, s:I}", "pid", (int)t->pid,
+                                    "world", (json_int_t)t->rank.size));
     while (!reap_ended(t->pid, &t->status, &t->usage)) {
         double until = fmin(fmin(t->terminate_at, t->kill_at),
                             member_deadline(&t->member));

@@ -20,7 +20,7 @@
  *  cancel          by, host
  *  attempt-start   job, host, nodes (list of names), address and port of
  *                  the rendezvous
- *  task-start      node, pid
+ *  task-start      node, pid, world (how many ranks it was told of)
  *  task-end        node, exit, signal (0: none), seconds, user_seconds,
  *                  system_seconds, max_rss (bytes), text (if not started);
  *                  step, samples, dropped where the program told them;

@@ -127,3 +127,35 @@ EOF
     [ "$(cat called)" = "old.1 $PWD" ]
     is_state old.1 completed
 }
+
+# A control group of 80 MiB for what this test starts from here on.
+little_memory() {
+    local base group
+    base=$(sed -n 's/^[0-9]*:memory://p' /proc/self/cgroup)
+    group=/sys/fs/cgroup/memory$base/mlb-$BASHPID
+    mkdir "$group" 2> /dev/null &&
+        echo 83886080 > "$group/memory.limit_in_bytes" &&
+        echo "$BASHPID" > "$group/cgroup.procs"
+}
+
+@test "$SCHED: out of memory is told, and asked for more of it" {
+    [ "$SCHED" = local ] || skip "jobs of Slurm are not in this test's group"
+    little_memory || skip "no memory control group can be made here"
+    cat > hungry.conf <<'EOF'
+name = "hungry";
+command = ["tail", "/dev/zero"];
+resources = { memory_per_node = "64M"; };
+restart = { on = ["out_of_memory"]; grow = ["memory"]; };
+EOF
+    mlbatch submit hungry.conf
+    run mlbatch wait hungry
+    mlbatch status hungry
+    events_of hungry.1 restart
+    is_state hungry.1 "out of memory"
+    [ "$(attempts hungry.1)" -eq 2 ]
+    events_of hungry.1 restart | grep -q "resources.memory_per_node=100663296"
+    grep -q 'memory_per_node = "96M"' \
+        "$MLBATCH_STORE/runs/hungry.1/job.conf"
+    run mlbatch status hungry
+    [[ "$output" == *"was killed while its node was out of memory"* ]]
+}
