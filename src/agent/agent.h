@@ -17,9 +17,19 @@ int attempt_main(int argc, char **argv);
  * could not be run. */
 int task_main(int argc, char **argv);
 
-/* RUN_DIR: all ranks on this machine, for launchers without a program of
- * their own. Exit status: the highest of them. */
+/* RUN_DIR [NODE [ENVIRONMENT]]: all ranks on this machine, or those of the
+ * run's node of that number (from 0), for launchers without a program of
+ * their own; ENVIRONMENT is a file of fields to be set before. Exit status:
+ * the highest of them. */
 int ranks_main(int argc, char **argv);
+
+/* RUN_DIR: all ranks on all nodes of a job of PBS. Exit status: the highest
+ * of them. */
+int nodes_main(int argc, char **argv);
+
+/* RUN_DIR WORD...: become mpirun with these words, told the hosts of a job of
+ * PBS if it needs to be. */
+int mpirun_main(int argc, char **argv);
 
 /* What this node can count; run by another program beside the agent, which
  * so needs not load the counting libraries at each start of a rank. */

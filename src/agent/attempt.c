@@ -23,6 +23,7 @@
 #include "agent/head.h"
 #include "agent/hostlist.h"
 #include "agent/patience.h"
+#include "agent/nodefile.h"
 #include "agent/rank.h"
 #include "agent/spawn.h"
 
@@ -72,6 +73,9 @@ static json_t *node_list(const struct settings *settings)
 
     if (list && strcmp(settings->scheduler, "slurm") == 0 &&
         hostlist_expand(list, &names, &err) < 0)
+        agent_complain(&err);
+    if (strcmp(settings->scheduler, "pbs") == 0 &&
+        nodefile_read(settings->nodes, &names, &err) < 0)
         agent_complain(&err);
     if (names.count == 0)
         strings_push(&names, settings_node());

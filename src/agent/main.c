@@ -33,6 +33,8 @@ static const struct {
       "run the launch line (the batch step)" },
     { "task", task_main, "RUN_DIR", "run one rank" },
     { "ranks", ranks_main, "RUN_DIR", "run all ranks on this machine" },
+    { "nodes", nodes_main, "RUN_DIR", "run all ranks of a job of PBS" },
+    { "mpirun", mpirun_main, "RUN_DIR WORD...", "run mpirun in a job of PBS" },
     { "probe", probe_main, "", "say what this node can count" },
 };
 #define SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))
@@ -42,7 +44,7 @@ static void print_help(FILE *to)
     fputs("usage: mlbatch-agent SUBCOMMAND [ARGUMENT...]\n"
           "The part of mlbatch that runs on the nodes of a job.\n\n", to);
     for (size_t i = 0; i < SUBCOMMANDS; i++)
-        fprintf(to, "  %-8s %-14s %s\n", subcommands[i].name,
+        fprintf(to, "  %-8s %-15s %s\n", subcommands[i].name,
                 subcommands[i].arguments, subcommands[i].help);
 }
 

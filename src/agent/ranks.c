@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* All ranks of a run on this machine, each a `task` of its own. */
+/* All ranks of a run on this machine, or those of one of its nodes, each a
+ * `task` of its own. */
 #include "config.h"
 
-#include <errno.h>
-#include <math.h>
+#include <limits.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/files.h"
-#include "base/process.h"
+#include "base/units.h"
 
 #include "agent/agent.h"
+#include "agent/children.h"
 #include "agent/settings.h"
 #include "agent/spawn.h"
 
@@ -22,30 +22,8 @@ struct ranks {
     char *run_dir;
     char *program;               /* this agent */
     struct settings settings;
-    int signals;
-    pid_t *pids;                 /* tasks of them; -1: ended */
-    long running;
-    int code;                    /* the highest so far */
-    bool stopping;
-    double kill_at;
+    struct children tasks;
 };
-
-static void signal_all(const struct ranks *r, int signum)
-{
-    for (long i = 0; i < r->settings.tasks; i++)
-        if (r->pids[i] > 0)
-            kill(r->pids[i], signum);
-}
-
-/* End the others; those that listen get time to save. */
-static void stop(struct ranks *r)
-{
-    if (r->stopping)
-        return;
-    r->stopping = true;
-    r->kill_at = clock_now() + (double)r->settings.kill_wait;
-    signal_all(r, SIGTERM);
-}
 
 static int start(struct ranks *r, long rank, struct mlb_error *err)
 {
@@ -68,85 +46,82 @@ static int start(struct ranks *r, long rank, struct mlb_error *err)
     strings_pushf(&environment, "MLB_RANK_LOCAL_SIZE=%ld",
                   left < each ? left : each);
     strings_pushf(&environment, "MLB_RANK_NODE=%ld", node);
-    r->pids[rank] = spawn_start(&call, err);
+    pid_t pid = spawn_start(&call, err);
     strings_clear(&environment);
-    if (r->pids[rank] < 0)
+    if (pid < 0)
         return -1;
-    r->running++;
+    children_add(&r->tasks, pid);
     return 0;
 }
 
-static void note_end(struct ranks *r, pid_t pid, int status)
+/* The exit status, or -1 with err. node -1: all ranks of the run. */
+static int run(struct ranks *r, long node, struct mlb_error *err)
 {
-    int code = process_exit_code(status);
-
-    for (long i = 0; i < r->settings.tasks; i++) {
-        if (r->pids[i] != pid)
-            continue;
-        r->pids[i] = -1;
-        r->running--;
-    }
-    if (code > r->code)
-        r->code = code;
-    if (code != 0)
-        stop(r);
-}
-
-static void watch(struct ranks *r)
-{
-    while (r->running > 0) {
-        int status, signum = signals_wait(r->signals, r->kill_at);
-        pid_t pid;
-        while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-            note_end(r, pid, status);
-        if (signum == SIGTERM)
-            stop(r);
-        else if (signum > 0 && signum != SIGCHLD && signum != SIGPIPE)
-            signal_all(r, signum);
-        if (clock_now() >= r->kill_at) {
-            r->kill_at = CLOCK_NEVER;
-            signal_all(r, SIGKILL);
-        }
-    }
-}
-
-/* The exit status, or -1 with err. */
-static int run(struct ranks *r, struct mlb_error *err)
-{
-    r->signals = signals_open(err);
-    if (r->signals < 0 || settings_read(&r->settings, r->run_dir, err) < 0)
+    r->tasks.signals = signals_open(err);
+    if (r->tasks.signals < 0 ||
+        settings_read(&r->settings, r->run_dir, err) < 0)
         return -1;
-    r->kill_at = CLOCK_NEVER;
-    r->pids = xcalloc((size_t)r->settings.tasks, sizeof(*r->pids));
-    for (long i = 0; i < r->settings.tasks && !r->stopping; i++)
+    long each = r->settings.tasks_per_node, last = r->settings.tasks;
+    if (node >= r->settings.nodes)
+        return mlb_error_set(err, MLB_ERR_USAGE,
+                             "no node %ld: the run has %ld", node,
+                             r->settings.nodes);
+    if (node >= 0 && (node + 1) * each < last)
+        last = (node + 1) * each;
+    r->tasks.kill_wait = r->settings.kill_wait;
+    for (long i = node < 0 ? 0 : node * each; i < last && !r->tasks.stopping;
+         i++)
         if (start(r, i, err) < 0) {
             agent_complain(err);
-            r->code = err->code;
-            stop(r);
+            r->tasks.code = err->code;
+            children_stop(&r->tasks);
         }
-    watch(r);
-    return r->code;
+    return children_watch(&r->tasks);
+}
+
+/* The first node's environment, which what started us here did not carry. */
+static int take_environment(const char *path, struct mlb_error *err)
+{
+    struct mlb_fields f = MLB_FIELDS_INIT;
+    int rc = fields_read(&f, path, err);
+
+    for (size_t i = 0; rc == 0 && i < f.pairs.count; i++) {
+        const char *pair = f.pairs.items[i], *value = strchr(pair, '=') + 1;
+        char *name = xstrndup(pair, (size_t)(value - 1 - pair));
+        setenv(name, value, 1);
+        free(name);
+    }
+    fields_clear(&f);
+    return rc;
 }
 
 int ranks_main(int argc, char **argv)
 {
     struct mlb_error err = { .code = MLB_OK };
-    struct ranks r = { .settings = SETTINGS_INIT, .signals = -1 };
+    struct ranks r = { .settings = SETTINGS_INIT, .tasks.signals = -1 };
+    long node = -1;
+    int rc = 0;
 
-    if (argc != 2) {
-        fputs("usage: mlbatch-agent ranks RUN_DIR\n", stderr);
+    if (argc < 2 || argc > 4 ||
+        (argc > 2 &&
+         units_parse_long(argv[2], 0, INT_MAX, &node, NULL) < 0)) {
+        fputs("usage: mlbatch-agent ranks RUN_DIR [NODE [ENVIRONMENT]]\n",
+              stderr);
         return MLB_ERR_USAGE;
     }
     r.run_dir = files_absolute(argv[1]);
     r.program = agent_sibling("mlbatch-agent");
-    int rc = run(&r, &err);
+    if (argc > 3)
+        rc = take_environment(argv[3], &err);
+    if (rc == 0)
+        rc = run(&r, node, &err);
     if (rc < 0) {
         agent_complain(&err);
         rc = err.code;
     }
-    if (r.signals >= 0)
-        close(r.signals);
-    free(r.pids);
+    if (r.tasks.signals >= 0)
+        close(r.tasks.signals);
+    children_clear(&r.tasks);
     settings_clear(&r.settings);
     free(r.program);
     free(r.run_dir);

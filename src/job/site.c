@@ -21,8 +21,8 @@ const struct job_key site_keys[] = {
       .help = "where runs and data sets are, an absolute path; without it "
               "~/mlbatch" },
     { .path = "kill_wait", .type = KEY_DURATION, .offset = SITE(kill_wait),
-      .fallback = "30", .max = 86400,
-      .help = "time from SIGTERM to SIGKILL" },
+      .max = 86400,
+      .help = "time from SIGTERM to SIGKILL; without it 30, on PBS 8" },
     { .path = "peak.gflops", .type = KEY_COUNT, .offset = SITE(peak.gflops),
       .min = 1, .max = 1000000000,
       .help = "GFLOP/s of a node at best, for reports" },
@@ -86,7 +86,7 @@ struct mlb_site *site_create(void)
     *site = (struct mlb_site){
         .scheduler = xstrdup("auto"),
         .local = { .cores = MLB_UNSET, .gpus = MLB_STRINGS_INIT },
-        .kill_wait = 30, .peak = { MLB_UNSET, MLB_UNSET },
+        .kill_wait = MLB_UNSET, .peak = { MLB_UNSET, MLB_UNSET },
         .sources = MLB_STRINGS_INIT,
     };
     return site;

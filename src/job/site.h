@@ -34,7 +34,8 @@ struct mlb_site {
         long gflops;             /* GFLOP/s */
         long long bandwidth;     /* bytes a second, of memory */
     } peak;
-    long kill_wait;              /* seconds from SIGTERM to SIGKILL, 30 */
+    long kill_wait;              /* seconds from SIGTERM to SIGKILL;
+                                    MLB_UNSET: the scheduler's default */
     struct mlb_launcher *launchers;
     size_t launcher_count;
     struct mlb_site_partition *partitions;

@@ -359,6 +359,8 @@ void plan_agent_fields(const struct mlb_plan *plan, const struct mlb_job *job,
                        const struct mlb_site *site, struct mlb_fields *out)
 {
     long warn = or_default(job->checkpoint.warn, 0);
+    /* Of PBS's 10 s the agent needs some to write down the end. */
+    long kill_wait = strcmp(plan->scheduler, "pbs") == 0 ? 8 : 30;
     const struct {
         const char *name;
         long value;
@@ -375,7 +377,7 @@ void plan_agent_fields(const struct mlb_plan *plan, const struct mlb_job *job,
         { "warn", warn == MLB_AUTO ? 0 : warn },
         { "warn_auto", warn == MLB_AUTO },
         { "every", or_default(job->checkpoint.every, 0) },
-        { "kill_wait", or_default(site->kill_wait, 30) },
+        { "kill_wait", or_default(site->kill_wait, kill_wait) },
         { "sample_every", plan->sample_every },
         { "hardware_every", plan->hardware_every },
         { "mpi_stats", plan->mpi_stats },

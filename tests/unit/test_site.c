@@ -62,7 +62,7 @@ static void test_defaults(void **state)
     (void)state;
     assert_string_equal(site->scheduler, "auto");
     assert_null(site->store);
-    assert_int_equal(site->kill_wait, 30);
+    assert_int_equal(site->kill_wait, MLB_UNSET);
     assert_int_equal(site->local.cores, MLB_UNSET);
     assert_int_equal(site->launcher_count, 0);
     site_destroy(site);
