@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-3-Clause
-# What every scheduler must do; run once with SCHED=local, once with slurm.
+# What every scheduler must do; run with SCHED=local, slurm and pbs.
 
 load helper
 setup() { common_setup; }
 teardown() { common_teardown; }
 
-@test "$SCHED$MLB_WHO: submit --wait passes the job's exit code" {
+@test "$SCHED$MLB_REPLAYED$MLB_WHO: submit --wait passes the job's exit code" {
     run mlbatch submit --wait --parsable -- sh -c 'exit 0'
     [ "$status" -eq 0 ]
     run mlbatch submit --wait --parsable --job-name=three -- sh -c 'exit 3'
@@ -14,7 +14,7 @@ teardown() { common_teardown; }
     is_state three.1 failed
 }
 
-@test "$SCHED$MLB_WHO: --parsable prints the run's name alone" {
+@test "$SCHED$MLB_REPLAYED$MLB_WHO: --parsable prints the run's name alone" {
     run --separate-stderr mlbatch submit --parsable --job-name=x -- true
     [ "$status" -eq 0 ]
     [ "$output" = x.1 ]
@@ -24,7 +24,7 @@ teardown() { common_teardown; }
     mlbatch wait x.2
 }
 
-@test "$SCHED$MLB_WHO: logs hold the output of each rank, and -f ends with the run" {
+@test "$SCHED$MLB_REPLAYED$MLB_WHO: logs hold the output of each rank, and -f ends with the run" {
     cat > ranks.conf <<'C'
 name = "two";
 command = "echo rank $RANK of $WORLD_SIZE local $LOCAL_RANK; echo err >&2";
@@ -42,7 +42,7 @@ C
     [ "$status" -eq 6 ]
 }
 
-@test "$SCHED$MLB_WHO: status, list and logs -f tell the truth while it runs" {
+@test "$SCHED$MLB_REPLAYED$MLB_WHO: status, list and logs -f tell the truth while it runs" {
     mkfifo gate
     mlbatch submit --job-name=gated --time=5 -- \
         sh -c "echo begun; cat '$PWD/gate'; echo over"
@@ -63,7 +63,7 @@ C
     [[ "$output" != *gated.1* ]]
 }
 
-@test "$SCHED$MLB_WHO: cancel ends a run, and says who did it" {
+@test "$SCHED$MLB_REPLAYED$MLB_WHO: cancel ends a run, and says who did it" {
     mlbatch submit --job-name=endless --time=5 -- sleep 600
     until_true 30 is_state endless.1 running
     mlbatch cancel endless
@@ -77,14 +77,14 @@ C
     [[ "$output" == *"has ended already"* ]]
 }
 
-@test "$SCHED$MLB_WHO: a command that does not exist fails with the cause" {
+@test "$SCHED$MLB_REPLAYED$MLB_WHO: a command that does not exist fails with the cause" {
     run -127 mlbatch submit --wait --job-name=nosuch -- ./no-such-program
     is_state nosuch.1 failed
     run mlbatch status nosuch
     [[ "$output" == *"./no-such-program"*"No such file or directory"* ]]
 }
 
-@test "$SCHED$MLB_WHO: a rank killed by a signal is named" {
+@test "$SCHED$MLB_REPLAYED$MLB_WHO: a rank killed by a signal is named" {
     cat > die.conf <<'C'
 name = "die";
 command = "if [ $RANK = 1 ]; then kill -SEGV $$; fi; sleep 60";
@@ -98,14 +98,14 @@ C
     [[ "$output" == *"rank 1"*"signal 11"* ]]
 }
 
-@test "$SCHED$MLB_WHO: any bytes arrive exactly in argv, environment and paths" {
+@test "$SCHED$MLB_REPLAYED$MLB_WHO: any bytes arrive exactly in argv, environment and paths" {
     cp "$MLB_HELPERS/dump" dump
     run /usr/bin/python3 "$MLB_TOP/tests/e2e/bytes.py" 20
     echo "$output"
     [ "$status" -eq 0 ]
 }
 
-@test "$SCHED$MLB_WHO: the run holds job, script, code and record" {
+@test "$SCHED$MLB_REPLAYED$MLB_WHO: the run holds job, script, code and record" {
     git init -q . && git config user.email t@example.org &&
         git config user.name t
     echo one > model.txt
@@ -123,7 +123,7 @@ C
     mlbatch plan "$dir/job.conf"
 }
 
-@test "$SCHED$MLB_WHO: submit --again goes on under the same run" {
+@test "$SCHED$MLB_REPLAYED$MLB_WHO: submit --again goes on under the same run" {
     run mlbatch submit --wait --job-name=twice -- sh -c 'test -e ok'
     [ "$status" -eq 1 ]
     touch ok
@@ -137,11 +137,13 @@ C
     [ "${#lines[@]}" -eq 2 ]
 }
 
-@test "$SCHED$MLB_WHO: a launcher of one's own, from a site file" {
+@test "$SCHED$MLB_REPLAYED$MLB_WHO: a launcher of one's own, from a site file" {
     cat > site.conf <<'C'
 launchers = ({ name = "twice"; help = "starts two, one after the other";
     slurm = ["sh", "-c", "\"$1\" task \"$2\" && \"$1\" task \"$2\"", "sh",
              "${agent}", "${run.dir}"];
+    pbs = ["sh", "-c", "\"$1\" task \"$2\" && \"$1\" task \"$2\"", "sh",
+           "${agent}", "${run.dir}"];
     local = ["sh", "-c", "\"$1\" task \"$2\" && \"$1\" task \"$2\"", "sh",
              "${agent}", "${run.dir}"]; });
 C

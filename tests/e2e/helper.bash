@@ -11,9 +11,27 @@ common_setup() {
     export HOME=$BATS_TEST_TMPDIR/home
     unset XDG_CONFIG_HOME MLBATCH_CONF
     [ "$MLBATCH_SCHEDULER" != slurm ] || clean_cluster
+    [ "$MLBATCH_SCHEDULER" != pbs ] || pbs_setup
     mkdir -p "$HOME" "$BATS_TEST_TMPDIR/work"
     cd "$BATS_TEST_TMPDIR/work" || return 1
 }
+
+# A real OpenPBS if there is one; else one that is played (tests/pbs), a fresh
+# one for each test.
+pbs_setup() {
+    [ -z "$MLB_REPLAYED" ] || {
+        "$MLB_TOP/tests/pbs/up" "$BATS_TEST_TMPDIR/pbs" "$@"
+        export PATH=$BATS_TEST_TMPDIR/pbs/bin:$PATH
+    }
+}
+
+pbs_is_real() {
+    [[ "$(qsub --version 2>&1)" == *pbs_version* ]]
+}
+
+# For the names of tests.
+MLB_REPLAYED=
+[ "${SCHED-}" != pbs ] || pbs_is_real || MLB_REPLAYED=" replayed"
 
 # No jobs of earlier tests, and all nodes at work: a controller that was
 # killed gives job ids twice, and drains the node that notices.
@@ -40,6 +58,7 @@ common_teardown() {
     open=$(mlbatch list --open --last=0 --json 2> /dev/null |
         sed -n 's/^ *"run": "\(.*\)",$/\1/p')
     [ -z "$open" ] || mlbatch cancel $open > /dev/null 2>&1 || true
+    [ -z "$MLB_REPLAYED" ] || pbsplay stop
 }
 
 # until_true SECONDS COMMAND...: try again until it succeeds.
