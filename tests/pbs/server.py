@@ -17,7 +17,7 @@ import socket
 import sys
 import time
 
-HOSTS = {"pbs1": {"ncpus": 8, "ngpus": 2}, "pbs2": {"ncpus": 8, "ngpus": 2}}
+HOSTS = {"pbs%d" % n: {"ncpus": 8, "ngpus": 2} for n in (1, 2, 3, 4)}
 QUEUES = {"workq": (True, True), "stoppedq": (True, False),
           "disabledq": (False, True)}
 KILL_DELAY, POLL = 10.0, 1.0
