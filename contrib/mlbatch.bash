@@ -10,7 +10,7 @@ _mlbatch_options()
     local common='--site= --store= --scheduler='
     local request='--job-name= --nodes= --ntasks= --ntasks-per-node=
         --cpus-per-task= --gpus-per-task= --mem= --time= --partition=
-        --account= --constraint='
+        --account= --constraint= --after= --after-any= --after-notok='
 
     case $1 in
         plan) printf '%s\n' --fit --json $request $common ;;
@@ -59,6 +59,7 @@ _mlbatch_keys=(name= command= launch= resources.nodes=
     checkpoint.best= checkpoint.keep_best= checkpoint.layout=
     checkpoint.warn= counters.enabled= counters.every= counters.hardware=
     counters.mpi= environment.
+    'after.ok[0]=' 'after.any[0]=' 'after.notok[0]='
     'modules[0]=' 'slurm.options[0]=' 'files[0]=')
 
 # Offer a word, quoted, if it begins with what was typed. The part up to the
@@ -194,7 +195,8 @@ _mlbatch_value()
             compopt -o filenames +o nospace 2> /dev/null
             mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
         --scheduler) _mlbatch_offer_list 'auto slurm local' ;;
-        --again) _mlbatch_offer_store runs ;;
+        --again | --after | --after-any | --after-notok)
+            _mlbatch_offer_store runs ;;
         --label) _mlbatch_offer_list 'first last' ;;
         --dtype) _mlbatch_offer_list 'u16 u32' ;;
         --sort) _mlbatch_offer_list 'run rank node cpu rss read write step

@@ -12,8 +12,7 @@
 
 #include "agent/again.h"
 #include "agent/agent.h"
-
-#define SUBMIT_SECONDS 180           /* its own patience is less */
+#include "agent/resubmit.h"
 
 static bool is_slurm(const struct attempt *a)
 {
@@ -102,42 +101,16 @@ void again_decide(const struct attempt *a, const struct mlb_events *events,
                                                              : "resubmit");
 }
 
-/* The same run once more, planned anew: also where the agent is of another
- * installation than the one that the next submission finds. */
-static int resubmit(const struct attempt *a, const char *change,
-                    struct mlb_error *err)
+/* The same run once more, as another job. */
+static int submit_again(const struct attempt *a, const char *change,
+                        struct mlb_error *err)
 {
-    const struct settings *s = &a->settings;
-    struct mlb_strings argv = MLB_STRINGS_INIT;
-    struct mlb_text out = MLB_TEXT_INIT;
-    struct process_call call = { .out = &out, .seconds = SUBMIT_SECONDS };
-    int status, rc;
+    int code = resubmit(a->run_dir, &a->settings, a->job, change, NULL, err);
 
-    if (!s->program || !s->store)
-        return mlb_error_set(err, MLB_ERR_UNSUPPORTED, "the plan does not "
-                             "name the program that submitted it");
-    strings_push(&argv, s->program);
-    strings_push(&argv, "submit");
-    strings_pushf(&argv, "--again=%s", a->run_dir);
-    strings_pushf(&argv, "--store=%s", s->store);
-    strings_pushf(&argv, "--scheduler=%s", s->scheduler);
-    strings_push(&argv, "--parsable");
-    if (*change)
-        strings_push(&argv, change);
-    call.argv = argv.items;
-    /* Says to submit that this run has not ended, but goes on. */
-    setenv("MLB_RESUBMIT", a->job, 1);
-    rc = process_run(&call, &status, err);
-    if (rc == 0 && status != 0) {
-        struct mlb_text why = MLB_TEXT_INIT;
-        process_add_status(&why, status);
-        rc = mlb_error_set(err, MLB_ERR_REFUSED, "mlbatch submit %s (the "
-                           "batch log has its words)", why.data);
-        text_clear(&why);
-    }
-    strings_clear(&argv);
-    text_clear(&out);
-    return rc;
+    if (code > 0)
+        return mlb_error_set(err, MLB_ERR_REFUSED, "mlbatch submit exited "
+                             "with %d (the batch log has its words)", code);
+    return code;
 }
 
 /* Not done: said in the log, for it was promised there. */
@@ -165,10 +138,10 @@ void again_perform(const struct attempt *a, const struct again *again)
             return;
         agent_complain(&err);
     }
-    int rc = resubmit(a, again->change, &err);
+    int rc = submit_again(a, again->change, &err);
     if (rc < 0 && again->change[0] && again->cause == MLB_STATE_TIMEOUT) {
         agent_complain(&err);
-        rc = resubmit(a, "", &err);
+        rc = submit_again(a, "", &err);
     }
     if (rc < 0)
         give_up(a, again, &err);

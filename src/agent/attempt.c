@@ -16,6 +16,7 @@
 #include "run/events.h"
 #include "run/interrupt.h"
 
+#include "agent/after.h"
 #include "agent/again.h"
 #include "agent/agent.h"
 #include "agent/attempt.h"
@@ -277,7 +278,12 @@ static int run(struct attempt *a, const char *token, struct mlb_error *err)
         free(other);
         return 0;
     }
-    if (rc < 0 || count_attempts(a, err) < 0)
+    int code = 0;
+    if (rc < 0)
+        return -1;
+    if (after_check(a, &code))
+        return code;
+    if (count_attempts(a, err) < 0)
         return -1;
     struct again again;
     begin(a);

@@ -45,6 +45,9 @@ static const char starter[] =
     "# how long before the walltime ends to ask for a last one.\n"
     "# checkpoint = { every = \"10m\"; keep = 3; warn = \"2m\"; };\n"
     "\n"
+    "# Start when another run has completed.\n"
+    "# after = { ok = [\"prepare.3\"]; };\n"
+    "\n"
     "# environment = { OMP_NUM_THREADS = \"2\"; };\n"
     "# modules = [\"cuda/12\"];\n";
 

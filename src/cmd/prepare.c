@@ -17,6 +17,8 @@ void cmd_prepared_clear(struct cmd_prepared *prepared)
     plan_destroy(prepared->plan);
     fields_clear(&prepared->data);
     problems_clear(&prepared->problems);
+    strings_clear(&prepared->after);
+    strings_clear(&prepared->conditions);
     free(prepared->directory);
     free(prepared->agent);
     free(prepared->program);
@@ -79,6 +81,8 @@ static void make_plan(const struct cmd_context *context,
         .local_gpus = (long)context->site->local.gpus.count,
         .version = PACKAGE_VERSION,
         .hold = prepared->hold,
+        .after = &prepared->after,
+        .conditions = &prepared->conditions,
     };
 
     plan_destroy(prepared->plan);
@@ -169,6 +173,7 @@ int cmd_prepare(const struct cmd_context *context,
         return cmd_fail(&err);
     }
     check_options(prepared);
+    cmd_after(context, prepared);
     if (!prepared->directory)
         return cmd_fail(&(struct mlb_error){
             MLB_ERR_IO, "the current directory is gone: cd somewhere else" });

@@ -51,12 +51,22 @@ struct cmd_prepared {
     char *directory, *agent, *program;
     char token[33];
     bool hold;
+    const char *again;                      /* id of the run, if it is one */
+    struct mlb_strings after, conditions;   /* as in the plan */
 };
-#define CMD_PREPARED_INIT \
-    { .data = MLB_FIELDS_INIT, .problems = MLB_PROBLEMS_INIT }
+#define CMD_PREPARED_INIT                                     \
+    { .data = MLB_FIELDS_INIT, .problems = MLB_PROBLEMS_INIT, \
+      .after = MLB_STRINGS_INIT, .conditions = MLB_STRINGS_INIT }
 void cmd_prepared_clear(struct cmd_prepared *prepared);
 
-/* Check the job, resolve its data sets, find the scheduler, plan for run
+/* What the job comes after: ids of the runs are put into the job, those that
+ * have not ended become after and conditions, and what cannot be becomes a
+ * problem. Needs job, scheduler and again. */
+void cmd_after(const struct cmd_context *context,
+               struct cmd_prepared *prepared);
+
+/* Check the job, resolve its data sets and what it comes after, find the
+ * scheduler, plan for run
  * "NAME.N" and compare with the limits. prepared->job and ->directory are
  * set by the caller. Returns an exit code; the user has been told all that
  * is wrong at once. */

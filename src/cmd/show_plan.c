@@ -37,6 +37,26 @@ static void add_resources(struct mlb_text *t, const struct mlb_plan *plan)
         text_addf(t, "  constraint       %s\n", plan->constraint);
 }
 
+/* "ok digits.3 RUN_DIR": the two words that are of interest. */
+static int condition_length(const char *condition)
+{
+    size_t first = strcspn(condition, " ");
+
+    return (int)(first + 1 + strcspn(condition + first + 1, " "));
+}
+
+static void add_start(struct mlb_text *t, const struct mlb_plan *plan)
+{
+    for (size_t i = 0; i < plan->conditions.count; i++) {
+        const char *condition = plan->conditions.items[i];
+        text_addf(t, "  after            %.*s (job %s)\n",
+                  condition_length(condition), condition,
+                  plan->after.items[i]);
+    }
+    if (plan->hold)
+        text_add(t, "  start            when it is released\n");
+}
+
 static void add_counters(struct mlb_text *t, const struct mlb_plan *plan)
 {
     text_add(t, "  samples          ");
@@ -88,8 +108,7 @@ void show_plan_text(const struct mlb_plan *plan)
     text_add_shell(&t, plan->directory);
     text_add(&t, "\n\nresources\n");
     add_resources(&t, plan);
-    if (plan->hold)
-        text_add(&t, "  start            when it is released\n");
+    add_start(&t, plan);
     for (size_t i = 0; i < plan->notes.count; i++)
         text_addf(&t, "  note: %s\n", plan->notes.items[i]);
     text_add(&t, "\ncounters\n");
@@ -141,6 +160,22 @@ static json_t *environment_json(const struct mlb_fields *environment)
     return object;
 }
 
+static json_t *after_json(const struct mlb_plan *plan)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < plan->conditions.count; i++) {
+        const char *condition = plan->conditions.items[i];
+        int first = (int)strcspn(condition, " ");
+        json_array_append_new(
+            array, json_pack("{s:s#, s:s#, s:o}", "condition", condition,
+                             first, "run", condition + first + 1,
+                             condition_length(condition) - first - 1, "job",
+                             json_text(plan->after.items[i])));
+    }
+    return array;
+}
+
 void show_plan_json(const struct mlb_plan *plan)
 {
     json_t *object = json_pack(
@@ -167,6 +202,7 @@ void show_plan_json(const struct mlb_plan *plan)
                         json_integer(plan->hardware_every));
     json_object_set_new(object, "mpi_stats",
                         json_boolean(plan->mpi_stats));
+    json_object_set_new(object, "after", after_json(plan));
     json_object_set_new(object, "hold", json_boolean(plan->hold));
     json_object_set_new(object, "notes", strings_json(&plan->notes));
     json_object_set_new(object, "launch", strings_json(&plan->launch));

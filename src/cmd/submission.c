@@ -155,6 +155,7 @@ int submission_again(struct cmd_submission *s,
     if (changes->fit)
         cmd_fit(context, s->prepared.job);
     s->prepared.hold = changes->hold;
+    s->prepared.again = s->run.id;
     code = cmd_prepare(context, &s->prepared);
     if (code || (state != MLB_STATE_NOT_SUBMITTED && !run.lost))
         goto out;

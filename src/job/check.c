@@ -13,6 +13,7 @@
 #define NAME_BYTES 1000
 #define DATASETS 1000
 #define VARIABLES 10000
+#define PARENTS 100          /* runs that one run waits for */
 
 static void check_required(const struct mlb_job *job,
                            struct mlb_problems *problems)
@@ -294,6 +295,32 @@ static void check_environment(const struct mlb_job *job,
     strings_clear(&names);
 }
 
+/* Whether there are such runs is found out when it is submitted. */
+static void check_after(const struct mlb_job *job,
+                        struct mlb_problems *problems)
+{
+    const struct {
+        const char *key;
+        const struct mlb_strings *runs;
+    } lists[] = {
+        { "after.ok", &job->after.ok },
+        { "after.any", &job->after.any },
+        { "after.notok", &job->after.notok },
+    };
+    size_t count = 0;
+
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        count += lists[i].runs->count;
+        if (strings_have(lists[i].runs, ""))
+            problems_add(problems, job_origin(job, lists[i].key),
+                         "%s: the name of a run is empty", lists[i].key);
+    }
+    if (count > PARENTS)
+        problems_add(problems, job_origin(job, "after"),
+                     "after: %zu runs, but there must be at most %d", count,
+                     PARENTS);
+}
+
 /* One problem for each group, at the first of its keys. */
 static void check_unsupported(const struct mlb_job *job,
                               struct mlb_problems *problems)
@@ -322,5 +349,6 @@ void job_check(const struct mlb_job *job, struct mlb_problems *problems)
     check_tasks(job, problems);
     check_datasets(job, problems);
     check_environment(job, problems);
+    check_after(job, problems);
     check_unsupported(job, problems);
 }

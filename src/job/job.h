@@ -125,10 +125,11 @@ void job_check(const struct mlb_job *job, struct mlb_problems *problems);
  * MLB_STATE_NODE_FAILURE), MLB_STATE_UNKNOWN if it is none. */
 enum mlb_state job_restart_cause(const char *word);
 
-/* ---- sbatch.c: options named as sbatch's. Each row: long name, letter,
- * the key it sets, how its value is written, help. ---- */
+/* ---- sbatch.c: options named as sbatch's, and those of chains. Each row:
+ * long name, letter, the key it sets, how its value is written, help. ---- */
 enum job_spelling {
     SPELL_TEXT, SPELL_COUNT, SPELL_TIME, SPELL_MEMORY,
+    SPELL_LIST,                  /* one more of a list of strings */
 };
 struct job_option {
     const char *name;            /* "ntasks-per-node" */

@@ -30,6 +30,12 @@ const struct job_option job_options[] = {
       "account that is charged" },
     { "constraint", 'C', "LIST", "resources.constraint", SPELL_TEXT,
       "features that nodes must have" },
+    { "after", 0, "RUN", "after.ok", SPELL_LIST,
+      "start when RUN has completed" },
+    { "after-any", 0, "RUN", "after.any", SPELL_LIST,
+      "start when RUN has ended" },
+    { "after-notok", 0, "RUN", "after.notok", SPELL_LIST,
+      "start when RUN has ended without completing" },
     { .name = NULL },
 };
 
@@ -110,6 +116,11 @@ void job_set_option(struct mlb_job *job, const struct job_option *option,
                                                       : (void *)&number;
     struct mlb_error err;
 
+    if (option->spelling == SPELL_LIST) {
+        strings_push(place, value);
+        origin_set(&job->origins, option->key, COMMAND_LINE);
+        return;
+    }
     int rc = parse(option, value, parsed, &err);
     const char *no = refusal(option, value,
                              parsed == (void *)&bytes ? bytes : number);

@@ -280,7 +280,7 @@ struct mlb_plan *plan_create(const struct mlb_job *job,
                              context->token),
         .directory = xstrdup(context->directory),
         .output = xasprintf("%s/out/batch.log", context->run_dir),
-        .after = { MLB_STRINGS_INIT, MLB_STRINGS_INIT, MLB_STRINGS_INIT },
+        .after = MLB_STRINGS_INIT, .conditions = MLB_STRINGS_INIT,
         .exclude = MLB_STRINGS_INIT, .at_once = MLB_UNSET,
         .hold = context->hold,
         .requeue = job->restart.on.count > 0,
@@ -289,6 +289,10 @@ struct mlb_plan *plan_create(const struct mlb_job *job,
         .notes = MLB_STRINGS_INIT, .request = MLB_STRINGS_INIT,
         .torque = pbs && context->torque,
     };
+    if (context->after) {
+        strings_copy(&plan->after, context->after);
+        strings_copy(&plan->conditions, context->conditions);
+    }
     set_resources(plan, &job->resources);
     set_counters(plan, job);
     if (pbs)
@@ -321,15 +325,13 @@ void plan_destroy(struct mlb_plan *plan)
     if (!plan)
         return;
     char *owned[] = { plan->scheduler, plan->run, plan->run_dir, plan->store,
-                      plan->program, plan->name,
-                      plan->token, plan->comment, plan->directory, plan->output,
-                      plan->partition, plan->account, plan->constraint,
-                      plan->script };
+                      plan->program, plan->name, plan->token, plan->comment,
+                      plan->directory, plan->output, plan->partition,
+                      plan->account, plan->constraint, plan->script };
     for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
         free(owned[i]);
-    strings_clear(&plan->after.ok);
-    strings_clear(&plan->after.any);
-    strings_clear(&plan->after.notok);
+    strings_clear(&plan->after);
+    strings_clear(&plan->conditions);
     strings_clear(&plan->exclude);
     strings_clear(&plan->options);
     strings_clear(&plan->request);
@@ -345,7 +347,7 @@ struct mlb_plan *plan_asked(const struct mlb_job *job)
     struct mlb_plan *plan = xcalloc(1, sizeof(*plan));
 
     *plan = (struct mlb_plan){
-        .after = { MLB_STRINGS_INIT, MLB_STRINGS_INIT, MLB_STRINGS_INIT },
+        .after = MLB_STRINGS_INIT, .conditions = MLB_STRINGS_INIT,
         .exclude = MLB_STRINGS_INIT, .at_once = MLB_UNSET,
         .options = MLB_STRINGS_INIT, .launch = MLB_STRINGS_INIT,
         .command = MLB_STRINGS_INIT, .environment = MLB_FIELDS_INIT,
@@ -398,6 +400,8 @@ void plan_agent_fields(const struct mlb_plan *plan, const struct mlb_job *job,
         fields_add(out, "signal", signal);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         fields_addf(out, numbers[i].name, "%ld", numbers[i].value);
+    for (size_t i = 0; i < plan->conditions.count; i++)
+        fields_add(out, "after", plan->conditions.items[i]);
     for (size_t i = 0; i < plan->launch.count; i++)
         fields_add(out, "launch", plan->launch.items[i]);
     for (size_t i = 0; i < plan->command.count; i++)

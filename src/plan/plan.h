@@ -27,6 +27,7 @@ struct mlb_plan_context {
     long local_gpus;
     const char *version;         /* of mlbatch, for the script */
     bool hold;                   /* not to start before it is released */
+    const struct mlb_strings *after, *conditions;    /* as in the plan */
 };
 
 struct mlb_plan {
@@ -46,9 +47,9 @@ struct mlb_plan {
     long sample_every;           /* seconds, 0: no counters at all */
     long hardware_every;         /* seconds, 0: none of the hardware's */
     long mpi_stats;              /* 0 or 1: time in MPI calls */
-    struct {                     /* ids of jobs that this one waits for */
-        struct mlb_strings ok, any, notok;
-    } after;
+    struct mlb_strings after;    /* ids of jobs that must end before */
+    struct mlb_strings conditions;   /* how: "ok digits.3 RUN_DIR", for the
+                                    agent; also "any", "notok" */
     bool requeue;                /* the scheduler may start it again */
     bool hold;                   /* submitted, but not to start yet */
     long points;                 /* an array of this many, 0: no array; each
@@ -87,7 +88,8 @@ struct mlb_plan *plan_asked(const struct mlb_job *job);
  * warn_auto (0 or 1: warn is to be measured), sample_every, hardware_every,
  * mpi_stats, restart_max, store, program, signal (a name, if any), and
  * repeated: launch, command, env (each "NAME=value"), save_command,
- * restart_on (each a state_name), grow. */
+ * restart_on (each a state_name), grow, after (of the
+ * conditions). */
 void plan_agent_fields(const struct mlb_plan *plan, const struct mlb_job *job,
                        const struct mlb_site *site, struct mlb_fields *out);
 

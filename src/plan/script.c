@@ -124,6 +124,12 @@ static void add_directives(struct mlb_text *t, const struct mlb_plan *plan)
     directive(t, "partition", plan->partition);
     directive(t, "account", plan->account);
     directive(t, "constraint", plan->constraint);
+    if (plan->after.count > 0) {
+        text_add(t, "#SBATCH --dependency=afterany");
+        for (size_t i = 0; i < plan->after.count; i++)
+            text_addf(t, ":%s", plan->after.items[i]);
+        text_add(t, "\n");
+    }
     if (plan->hold)
         text_add(t, "#SBATCH --hold\n");
     if (plan->requeue)

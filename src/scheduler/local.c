@@ -27,26 +27,12 @@ long local_cores(const struct mlb_site *site)
     return sysconf(_SC_NPROCESSORS_ONLN);   /* over 1024 processors */
 }
 
-char *local_store(const struct mlb_plan *plan)
-{
-    char *store = xstrdup(plan->run_dir);
-
-    for (int i = 0; i < 2; i++) {
-        char *slash = strrchr(store, '/');
-        if (slash)
-            *slash = '\0';
-    }
-    return store;
-}
-
 void local_write_id(char *id, long number)
 {
     snprintf(id, SCHEDULER_ID_SIZE, "%.100s:%ld", process_host(), number);
 }
 
-/* 0 and the number of one of this host's, 1 for another host's (its name is
- * what comes before the last colon), -1 if it is no id of ours. */
-static int read_id(const char *id, long *number)
+int local_read_id(const char *id, long *number)
 {
     const char *colon = strrchr(id, ':');
     const char *host = process_host();
@@ -61,11 +47,8 @@ static int find(const struct mlb_plan *plan, const struct mlb_site *site,
                 char *id, struct mlb_error *err)
 {
     struct queue queue;
-    char *store = local_store(plan);
-    int found = queue_look(&queue, store, err);
+    int found = queue_look(&queue, site->store, err);
 
-    (void)site;
-    free(store);
     if (found < 0)
         return -1;
     for (size_t i = 0; i < queue.count && !found; i++)
@@ -84,13 +67,18 @@ static void describe_wait(const struct queue *queue, const struct ticket *t,
     struct mlb_text text = MLB_TEXT_INIT;
     long before = 0;
 
-    if (t->held) {
-        snprintf(job->reason, sizeof(job->reason), "held");
+    if (queue_lets_pass(queue, t)) {
+        for (size_t i = 0; i < t->after.count; i++)
+            before += queue_parent(queue, t, i) != NULL;
+        snprintf(job->reason, sizeof(job->reason),
+                 t->held ? "held" : "waits for the end of %ld job%s", before,
+                 before == 1 ? "" : "s");
         return;
     }
     for (size_t i = 0; i < queue->count; i++)
-        before += !queue->tickets[i].running && !queue->tickets[i].held &&
-                  queue->tickets[i].number < t->number;
+        before += !queue->tickets[i].running &&
+                  queue->tickets[i].number < t->number &&
+                  !queue_lets_pass(queue, &queue->tickets[i]);
     text_addf(&text, "waits for %ld core%s", t->cores,
               t->cores == 1 ? "" : "s");
     if (t->gpus > 0)
@@ -104,7 +92,7 @@ static void describe_wait(const struct queue *queue, const struct ticket *t,
 static void fill(const struct queue *queue, struct mlb_job_status *job)
 {
     long number;
-    int where = read_id(job->id, &number);
+    int where = local_read_id(job->id, &number);
 
     *job = (struct mlb_job_status){ .id = job->id, .token = job->token,
                                     .exit_code = -1 };
@@ -152,7 +140,7 @@ static int query(const struct mlb_site *site, struct mlb_job_status *jobs,
 static int find_number(const char *id, const char *verb, long *number,
                        struct mlb_error *err)
 {
-    int where = read_id(id, number);
+    int where = local_read_id(id, number);
 
     if (where == 1)
         return mlb_error_set(err, MLB_ERR_UNSUPPORTED,

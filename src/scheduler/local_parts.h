@@ -7,8 +7,9 @@
 #include "scheduler/scheduler.h"
 
 /* ---- local.c ---- */
-/* The plan's store: its run is STORE/runs/NAME.N. The caller frees. */
-char *local_store(const struct mlb_plan *plan);
+/* 0 and the number of one of this host's, 1 for another host's (its name is
+ * what comes before the last colon), -1 if it is no id of ours. */
+int local_read_id(const char *id, long *number);
 /* "HOST:TICKET" into SCHEDULER_ID_SIZE bytes. */
 void local_write_id(char *id, long number);
 

@@ -24,7 +24,10 @@ void ticket_clear(struct ticket *ticket)
     free(ticket->boot);
     if (ticket->given.items)
         strings_clear(&ticket->given);
-    *ticket = (struct ticket){ .given = MLB_STRINGS_INIT };
+    if (ticket->after.items)
+        strings_clear(&ticket->after);
+    *ticket = (struct ticket){ .given = MLB_STRINGS_INIT,
+                               .after = MLB_STRINGS_INIT };
 }
 
 bool ticket_is_alive(const struct ticket *ticket)
@@ -51,7 +54,8 @@ int ticket_read(const char *path, struct ticket *ticket,
 {
     struct mlb_fields f = MLB_FIELDS_INIT;
 
-    *ticket = (struct ticket){ .given = MLB_STRINGS_INIT };
+    *ticket = (struct ticket){ .given = MLB_STRINGS_INIT,
+                               .after = MLB_STRINGS_INIT };
     if (fields_read(&f, path, err) < 0) {
         fields_clear(&f);
         return -1;
@@ -70,6 +74,7 @@ int ticket_read(const char *path, struct ticket *ticket,
     ticket->held = state && strcmp(state, "held") == 0;
     ticket->since = (time_t)fields_get_long(&f, "since", 0);
     fields_get_all(&f, "gpu", &ticket->given);
+    fields_get_all(&f, "after", &ticket->after);
     fields_clear(&f);
     return 0;
 }
@@ -94,6 +99,8 @@ static int ticket_write(const char *directory, const struct ticket *ticket,
     fields_addf(&f, "since", "%lld", (long long)ticket->since);
     for (size_t i = 0; i < ticket->given.count; i++)
         fields_add(&f, "gpu", ticket->given.items[i]);
+    for (size_t i = 0; i < ticket->after.count; i++)
+        fields_add(&f, "after", ticket->after.items[i]);
     int rc = fields_write(&f, path, err);
     free(path);
     fields_clear(&f);
@@ -252,18 +259,33 @@ struct ticket *queue_find(const struct queue *q, long number)
     return NULL;
 }
 
+const struct ticket *queue_parent(const struct queue *q,
+                                  const struct ticket *ticket, size_t n)
+{
+    return queue_find(q, strtol(ticket->after.items[n], NULL, 10));
+}
+
+bool queue_lets_pass(const struct queue *q, const struct ticket *ticket)
+{
+    bool waits = ticket->held;
+
+    for (size_t i = 0; i < ticket->after.count && !waits; i++)
+        waits = queue_parent(q, ticket, i);
+    return waits;
+}
+
 bool queue_admit(const struct queue *q, struct ticket *ticket, long cores,
                  const struct mlb_strings *gpus)
 {
     struct mlb_strings taken = MLB_STRINGS_INIT;
-    bool first = !ticket->held;
+    bool first = !queue_lets_pass(q, ticket);
 
     for (size_t i = 0; i < q->count; i++) {
         const struct ticket *t = &q->tickets[i];
         if (t->running) {
             cores -= t->cores;
             strings_copy(&taken, &t->given);
-        } else if (t->number < ticket->number && !t->held) {
+        } else if (t->number < ticket->number && !queue_lets_pass(q, t)) {
             first = false;
         }
     }

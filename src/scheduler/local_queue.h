@@ -31,6 +31,8 @@ struct ticket {
     long cores, gpus;            /* wanted */
     bool running;                /* else it waits */
     bool held;                   /* ... and lets others pass */
+    struct mlb_strings after;    /* numbers of tickets that it waits for, and
+                                    lets others pass meanwhile */
     time_t since;                /* when it came to be running */
     struct mlb_strings given;    /* the GPUs it has */
 };
@@ -71,7 +73,12 @@ int queue_update(const struct queue *queue, const struct ticket *ticket,
                  struct mlb_error *err);
 
 struct ticket *queue_find(const struct queue *queue, long number);
-/* May ticket start now? Only the first that waits and is not held may, if so
+/* The n-th that ticket is after; NULL if that one has ended. */
+const struct ticket *queue_parent(const struct queue *queue,
+                                  const struct ticket *ticket, size_t n);
+/* Does it let others pass: is it held, or after one that has not ended? */
+bool queue_lets_pass(const struct queue *queue, const struct ticket *ticket);
+/* May ticket start now? Only the first that lets no others pass may, if so
  * many cores are free; the GPUs it gets (of all) are added to its given. */
 bool queue_admit(const struct queue *queue, struct ticket *ticket, long cores,
                  const struct mlb_strings *gpus);
@@ -82,7 +89,7 @@ bool ticket_is_alive(const struct ticket *ticket);
 /* ---- local_wait.c ---- */
 /* Wait until something may have changed for a ticket: the one that waits
  * before it, or else any that runs, ended or changed; a held one waits for a
- * change of its own. The queue is as it was
+ * change of its own, one that is after others for these. The queue is as it was
  * read; changes is a descriptor of queue_watch, made before it was read, so
  * that nothing is missed. Does not poll, but for a look every 5 s. */
 void queue_wait(const struct queue *queue, const struct ticket *ticket,

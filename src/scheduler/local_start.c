@@ -35,7 +35,6 @@ struct report {
 struct newcomer {
     const struct mlb_plan *plan;
     const struct mlb_site *site;
-    char *store;
     long cores;                  /* of this machine */
     int report;                  /* write end of the pipe */
     struct ticket ticket;
@@ -98,7 +97,7 @@ static int take_ticket(struct newcomer *job, struct mlb_error *err)
     job->ticket.held = job->plan->hold;
     job->ticket.cores = job->plan->cores;
     job->ticket.gpus = job->plan->tasks * job->plan->gpus_per_task;
-    if (queue_open(&queue, job->store, err) < 0)
+    if (queue_open(&queue, job->site->store, err) < 0)
         return -1;
     int rc = queue_join(&queue, &job->ticket, err);
     queue_close(&queue);
@@ -127,12 +126,12 @@ static int try_start(struct newcomer *job, struct queue *queue,
 
 static int wait_turn(struct newcomer *job, struct mlb_error *err)
 {
-    int changes = queue_watch(job->store), turn = 0, failures = 0;
+    int changes = queue_watch(job->site->store), turn = 0, failures = 0;
 
     while (turn == 0) {
         struct queue queue;
         /* The store may be on a network that has a bad moment. */
-        if (queue_open(&queue, job->store, err) < 0) {
+        if (queue_open(&queue, job->site->store, err) < 0) {
             turn = ++failures < FAILURES_MOST ? 0 : -1;
             poll(NULL, 0, FAILURE_WAIT);
             continue;
@@ -219,6 +218,25 @@ static int fork_twice(struct newcomer *job, struct mlb_error *err)
     return 0;
 }
 
+/* Put into the ticket whom it is after. */
+static int set_after(struct newcomer *job, struct mlb_error *err)
+{
+    const struct mlb_strings *ids = &job->plan->after;
+
+    for (size_t i = 0; i < ids->count; i++) {
+        long number;
+        int where = local_read_id(ids->items[i], &number);
+        if (where != 0)
+            return mlb_error_set(err, MLB_ERR_REFUSED,
+                                 "cannot wait here for job %s%s",
+                                 ids->items[i],
+                                 where > 0 ? ", which is another machine's"
+                                           : "");
+        strings_pushf(&job->ticket.after, "%ld", number);
+    }
+    return 0;
+}
+
 static int check_fit(const struct newcomer *job, struct mlb_error *err)
 {
     long gpus = job->plan->tasks * job->plan->gpus_per_task;
@@ -243,11 +261,13 @@ int local_submit(const struct mlb_plan *plan, const struct mlb_site *site,
     struct newcomer job = {
         .plan = plan, .site = site, .cores = local_cores(site),
         .ticket.given = MLB_STRINGS_INIT,
+        .ticket.after = MLB_STRINGS_INIT,
     };
     int fds[2] = { -1, -1 }, rc = check_fit(&job, err);
     ssize_t n;
 
-    job.store = local_store(plan);
+    if (rc == 0)
+        rc = set_after(&job, err);
     if (rc == 0 && pipe2(fds, O_CLOEXEC) < 0)
         rc = mlb_error_errno(err, MLB_ERR_IO, "cannot make a pipe");
     job.report = fds[1];
@@ -272,6 +292,6 @@ out:
     for (int i = 0; i < 2; i++)
         if (fds[i] >= 0)
             close(fds[i]);
-    free(job.store);
+    strings_clear(&job.ticket.after);
     return rc;
 }

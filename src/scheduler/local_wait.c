@@ -50,9 +50,29 @@ static bool changes_matter(int changes, const struct ticket *const *watched,
     return matter;
 }
 
+/* Whom does a ticket wait for that lets others pass: itself, if it is held,
+ * else those that it is after. */
+static size_t choose_parents(const struct queue *q,
+                             const struct ticket *ticket,
+                             const struct ticket **watched)
+{
+    size_t count = 0;
+
+    if (ticket->held) {
+        watched[0] = ticket;
+        return 1;
+    }
+    for (size_t i = 0; i < ticket->after.count && count < q->count; i++) {
+        const struct ticket *parent = queue_parent(q, ticket, i);
+        if (parent)
+            watched[count++] = parent;
+    }
+    return count;
+}
+
 /* Whom does a ticket wait for? The one that waits just before it; if it is
- * the first, all that run; itself, if it is held. So a long queue does not
- * wake up as a whole whenever one job ends. */
+ * the first, all that run. So a long queue does not wake up as a whole
+ * whenever one job ends. */
 static size_t choose_watched(const struct queue *q,
                              const struct ticket *ticket,
                              const struct ticket **watched)
@@ -60,15 +80,13 @@ static size_t choose_watched(const struct queue *q,
     const struct ticket *before = NULL;
     size_t count = 0;
 
+    if (queue_lets_pass(q, ticket))
+        return choose_parents(q, ticket, watched);
     for (size_t i = 0; i < q->count; i++) {
         const struct ticket *t = &q->tickets[i];
-        if (t->number == ticket->number && t->held) {
-            watched[0] = t;
-            return 1;
-        }
         if (t->running)
             watched[count++] = t;
-        else if (t->number < ticket->number && !t->held)
+        else if (t->number < ticket->number && !queue_lets_pass(q, t))
             before = t;
     }
     if (!before)

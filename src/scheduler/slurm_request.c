@@ -162,6 +162,27 @@ static void set_numbers(struct slurm_request *r, const struct mlb_plan *plan)
     }
 }
 
+/* Jobs that must end before. What sbatch tells the job of it, too. */
+static int set_after(struct slurm_request *r, const struct mlb_plan *plan,
+                     struct mlb_error *err)
+{
+    struct mlb_text t = MLB_TEXT_INIT;
+
+    if (plan->after.count == 0)
+        return 0;
+    if (r->message.dependency)
+        return mlb_error_set(err, MLB_ERR_REFUSED,
+                             "slurm.options: --dependency cannot be given "
+                             "together with \"after\"");
+    text_add(&t, "afterany");
+    for (size_t i = 0; i < plan->after.count; i++)
+        text_addf(&t, ":%s", plan->after.items[i]);
+    r->message.dependency = slurm_request_keep(r, t.data);
+    environment_set(&r->environment, "SLURM_JOB_DEPENDENCY", t.data);
+    text_clear(&t);
+    return 0;
+}
+
 int slurm_request_build(struct slurm_request *request,
                         const struct mlb_plan *plan, struct mlb_error *err)
 {
@@ -178,7 +199,8 @@ int slurm_request_build(struct slurm_request *request,
     set_numbers(request, plan);
     environment_inherit(environ, &request->environment);
     add_variables(&request->environment, plan);
-    if (slurm_options_apply(request, &plan->options, err) < 0)
+    if (slurm_options_apply(request, &plan->options, err) < 0 ||
+        set_after(request, plan, err) < 0)
         return -1;
     request->message.environment = request->environment.items;
     request->message.env_size = (uint32_t)request->environment.count;

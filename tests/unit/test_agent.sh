@@ -104,6 +104,74 @@ test_normal() {
         "$(stat -c %a "$run/out/rank-00000.log")" 600
 }
 
+# parent NAME EVENT...: a run to come after, with these events.
+parent() {
+    local dir=$work/parents/$1 line
+    shift
+    mkdir -p "$dir/events"
+    for line; do
+        printf '{"time":1,%s}\n' "$line"
+    done > "$dir/events/batch.jsonl"
+}
+ended() { echo "\"event\":\"attempt-end\",\"state\":\"$1\""; }
+
+test_after() {
+    cat > "$work/bin/mlbatch" <<'EOF'
+#!/bin/sh
+echo "$@ $MLB_RESUBMIT" > "$WORK/resubmitted"
+echo "job.conf:3: after.ok: prep.1 is gone" >&2
+exit "$ANSWER"
+EOF
+    chmod +x "$work/bin/mlbatch"
+    export WORK=$work ANSWER=0
+    local by=("program=$work/bin/mlbatch" "store=$work/store")
+    parent good.1 "$(ended completed)"
+    parent bad.1 "$(ended failed)"
+    parent open.1 '"event":"submitted","job":"here:7"'
+    parent on.1 "$(ended timeout)" '"event":"restart"'
+
+    more=("after=ok good.1 $work/parents/good.1"
+        "after=notok bad.1 $work/parents/bad.1"
+        "after=any bad.1 $work/parents/bad.1")
+    one met sh -c 'echo ran'
+    attempt
+    check "after: met: runs" log_has 0 ran
+
+    more=("after=ok open.1 $work/parents/open.1"
+        "after=ok bad.1 $work/parents/bad.1")
+    one unmet sh -c 'echo ran'
+    attempt
+    check "after: never: exit status" is "$status" 1
+    check "after: never: cancelled" event attempt-end \
+        '"state":"cancelled"' '"job":"here:1"' '"text":"bad.1 ended failed"'
+    check "after: never: did not run" absent log_has 0 ran
+    check "after: never: not submitted again" absent test -e \
+        "$work/resubmitted"
+
+    more=("after=ok on.1 $work/parents/on.1" "${by[@]}")
+    one later sh -c 'echo ran'
+    attempt
+    check "after: later: exit status" is "$status" 0
+    check "after: later: submitted again" is "$(cat "$work/resubmitted")" \
+        "submit --again=$run --store=$work/store --scheduler=local --parsable \
+here:1"
+    check "after: later: no end" absent event attempt-end
+
+    ANSWER=3
+    more=("after=any gone.1 $work/parents/gone.1" "${by[@]}")
+    one refused sh -c 'echo ran'
+    attempt
+    check "after: the scheduler knew better" event attempt-end \
+        '"state":"cancelled"' '"text":"job.conf:3: after.ok: prep.1 is gone"'
+    ANSWER=5
+    more=("after=ok open.1 $work/parents/open.1" "${by[@]}")
+    one silent sh -c 'echo ran'
+    attempt
+    check "after: cannot be submitted" event attempt-end \
+        '"state":"failed"' '"text":"open.1 has not ended, and this run could'
+    rm "$work/bin/mlbatch"
+}
+
 test_failures() {
     one exit3 sh -c 'exit 3'
     attempt
@@ -366,7 +434,7 @@ test_damage() {
     check "usage" is $? 2
 }
 
-for t in normal failures bytes ranks mpirun stop walltime listener orphans \
+for t in normal after failures bytes ranks mpirun stop walltime listener orphans \
     killed duplicates damage; do
     "test_$t"
 done

@@ -493,8 +493,10 @@ static const struct { const char *text, *problem; } check_rows[] = {
     { OK "container = { image = \"x\"; };",
       "t.conf:2: containers are not supported yet: remove "
       "\"container\"" },
-    { OK "after = { ok = []; };",
-      "t.conf:2: dependencies are not supported yet: remove \"after\"" },
+    { OK "after = { ok = []; };", NULL },
+    { OK "after = { ok = [\"a.1\"]; any = [\"a.2\"]; };", NULL },
+    { OK "after = {\n any = [\"a\", \"\"]; };",
+      "t.conf:3: after.any: the name of a run is empty" },
     { OK "counters = { every = 0; };",
       "t.conf:2: counters.every: is 0, but must be at least 1 seconds" },
     { OK "counters = { every = 1; hardware = \"never\"; };", NULL },

@@ -38,6 +38,7 @@ static struct {
 struct wish {
     long cores, gpus;
     bool hold;
+    const char *after;       /* id of another job, or NULL */
     const char *script;      /* NULL: sleeps */
 };
 
@@ -55,6 +56,9 @@ static struct mlb_plan make_plan(const struct wish *wish)
         .comment = xasprintf("mlbatch run=r.%d token=tok%d", n, n),
         .directory = xstrdup("/tmp"),
     };
+    plan.after = (struct mlb_strings)MLB_STRINGS_INIT;
+    if (wish->after)
+        strings_push(&plan.after, wish->after);
     plan.output = xasprintf("%s/log", plan.run_dir);
     char *script = xasprintf("%s/script", plan.run_dir);
     struct mlb_text text = MLB_TEXT_INIT;
@@ -76,6 +80,7 @@ static void free_plan(struct mlb_plan *plan)
     free(plan->comment);
     free(plan->directory);
     free(plan->output);
+    strings_clear(&plan->after);
 }
 
 static int submit(const struct wish *wish)
@@ -272,6 +277,40 @@ static void test_hold(void **state)
     assert_int_equal(err.code, MLB_ERR_UNSUPPORTED);
     assert_int_equal(local->release(&t.site, t.ids[b], &err), -1);
     assert_int_equal(err.code, MLB_ERR_NOT_FOUND);
+}
+
+/* It lets others pass until the other one has ended, in whatever way. */
+static void test_after(void **state)
+{
+    struct wish one = { .cores = 1 };
+    int a = submit(&one);
+    struct wish child = { .cores = 1, .after = t.ids[a] };
+    int b = submit(&child), c = submit(&one);
+    struct wish grandchild = { .cores = 1, .after = t.ids[b] };
+    int d = submit(&grandchild);
+
+    (void)state;
+    await(a, MLB_STATE_RUNNING);
+    await(c, MLB_STATE_RUNNING);
+    assert_string_equal(status_of(b).reason, "waits for the end of 1 job");
+    assert_string_equal(status_of(d).reason, "waits for the end of 1 job");
+    kill_job(a);
+    await(b, MLB_STATE_RUNNING);
+    assert_int_equal(status_of(d).state, MLB_STATE_PENDING);
+    kill_job(c);
+    assert_int_equal(status_of(d).state, MLB_STATE_PENDING);
+    kill_job(b);
+    await(d, MLB_STATE_RUNNING);
+    /* One that has ended is not waited for; one elsewhere cannot be. */
+    int e = submit(&child);
+    await(e, MLB_STATE_RUNNING);
+    struct wish lost = { .cores = 1, .after = "elsewhere:1" };
+    struct mlb_plan plan = make_plan(&lost);
+    char id[SCHEDULER_ID_SIZE];
+    struct mlb_error err;
+    assert_int_equal(local->submit(&plan, &t.site, id, &err), -1);
+    assert_int_equal(err.code, MLB_ERR_REFUSED);
+    free_plan(&plan);
 }
 
 static void assert_part(int n, const char *part, const char *text)
@@ -520,7 +559,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_turns), TEST(test_order), TEST(test_cancel),
-        TEST(test_hold),
+        TEST(test_hold), TEST(test_after),
         TEST(test_gpus), TEST(test_other_hosts), TEST(test_ids),
         TEST(test_crowd), TEST(test_detached), TEST(test_find),
         TEST(test_refused), TEST(test_stale),

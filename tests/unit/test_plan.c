@@ -277,6 +277,43 @@ static void test_agent_fields(void **unused)
     fixture_clear(&f);
 }
 
+/* When it may start: told to the scheduler and, in full, to the agent. */
+static void test_start(void **unused)
+{
+    struct fixture f;
+    struct mlb_fields fields = MLB_FIELDS_INIT;
+    struct mlb_strings after = MLB_STRINGS_INIT;
+    struct mlb_strings conditions = MLB_STRINGS_INIT;
+
+    (void)unused;
+    fixture_make(&f, "", "slurm");
+    assert_null(strstr(f.plan->script, "--dependency"));
+    assert_null(strstr(f.plan->script, "--hold"));
+    plan_destroy(f.plan);
+    strings_push(&after, "17");
+    strings_push(&after, "18_4");
+    strings_push(&conditions, "ok prep.1 /store/runs/prep.1");
+    strings_push(&conditions, "notok prep.2 /store/runs/prep.2");
+    f.context.after = &after;
+    f.context.conditions = &conditions;
+    f.context.hold = true;
+    f.plan = plan_create(f.job, f.site, &f.context, &f.problems);
+    assert_non_null(strstr(f.plan->script,
+                           "#SBATCH --dependency=afterany:17:18_4\n"
+                           "#SBATCH --hold\n"));
+    assert_true(f.plan->hold);
+    check_same(&f.plan->after, &after);
+    plan_agent_fields(f.plan, f.job, f.site, &fields);
+    strings_clear(&after);
+    fields_get_all(&fields, "after", &after);
+    check_same(&after, &conditions);
+    assert_string_equal(fields_get(&fields, "store"), "/store");
+    strings_clear(&after);
+    strings_clear(&conditions);
+    fields_clear(&fields);
+    fixture_clear(&f);
+}
+
 /* What the agents are told of counters. */
 static void test_counters(void **unused)
 {
@@ -319,6 +356,7 @@ int main(void)
         cmocka_unit_test(test_problems),
         cmocka_unit_test(test_pure),
         cmocka_unit_test(test_agent_fields),
+        cmocka_unit_test(test_start),
         cmocka_unit_test(test_counters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

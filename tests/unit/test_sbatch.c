@@ -74,6 +74,24 @@ static void test_values(void **state)
     job_destroy(job);
 }
 
+static void test_after(void **state)
+{
+    struct mlb_problems problems = MLB_PROBLEMS_INIT;
+    struct mlb_job *job = job_create();
+
+    (void)state;
+    set_all(job, "after=a.1 after-any=b after=c.2 after-notok=d",
+            &problems);
+    assert_int_equal(problems.lines.count, 0);
+    assert_int_equal(job->after.ok.count, 2);
+    assert_string_equal(job->after.ok.items[0], "a.1");
+    assert_string_equal(job->after.ok.items[1], "c.2");
+    assert_string_equal(job->after.any.items[0], "b");
+    assert_string_equal(job->after.notok.items[0], "d");
+    assert_string_equal(job_origin(job, "after.ok"), "command line");
+    job_destroy(job);
+}
+
 static void test_refused(void **state)
 {
     static const struct { const char *option, *problem; } rows[] = {
@@ -178,6 +196,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_values),
+        cmocka_unit_test(test_after),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_ntasks),
         cmocka_unit_test(test_ntasks_and_override),
