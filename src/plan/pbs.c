@@ -258,6 +258,20 @@ static size_t check_option(const struct mlb_plan *plan,
     return at + 1;
 }
 
+/* Not fulfilled, and the job removed, if one of them is deleted before it
+ * ever ran: a state that PBS tells as cancelled. */
+static void add_after(struct mlb_plan *plan)
+{
+    struct mlb_text value = MLB_TEXT_INIT;
+
+    text_add(&value, "depend=afterany");
+    for (size_t i = 0; i < plan->after.count; i++)
+        text_addf(&value, ":%s", plan->after.items[i]);
+    if (plan->after.count > 0)
+        option(&plan->request, "-W", value.data);
+    text_clear(&value);
+}
+
 void pbs_request(struct mlb_plan *plan, const struct mlb_job *job,
                  struct mlb_problems *problems)
 {
@@ -275,6 +289,7 @@ void pbs_request(struct mlb_plan *plan, const struct mlb_job *job,
     if (!pbs_script_logs(plan))
         option(to, "-k", "oed");
     option(to, "-W", "umask=077");
+    add_after(plan);
     add_resources(plan);
     if (plan->hold)
         strings_push(to, "-h");

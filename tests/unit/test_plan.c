@@ -303,6 +303,12 @@ static void test_start(void **unused)
                            "#SBATCH --hold\n"));
     assert_true(f.plan->hold);
     check_same(&f.plan->after, &after);
+    f.context.scheduler = "pbs";
+    struct mlb_plan *pbs = plan_create(f.job, f.site, &f.context,
+                                       &f.problems);
+    assert_true(strings_have(&pbs->request, "depend=afterany:17:18_4"));
+    assert_true(strings_have(&pbs->request, "-h"));
+    plan_destroy(pbs);
     plan_agent_fields(f.plan, f.job, f.site, &fields);
     strings_clear(&after);
     fields_get_all(&fields, "after", &after);
