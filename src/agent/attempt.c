@@ -114,11 +114,13 @@ static void begin(struct attempt *a)
     char *address = head_address();
     int port = head_port(a->job);
     struct mlb_strings *to = &a->environment;
+    char *log = xasprintf("%s/out/batch.log", a->run_dir);
 
     attempt_note(a, "attempt-start",
-         json_pack("{s:s, s:s, s:o, s:s, s:i}", "job", a->job, "host",
+         json_pack("{s:s, s:s, s:o, s:s, s:i, s:I}", "job", a->job, "host",
                    process_host(), "nodes", node_list(s), "address", address,
-                   "port", port));
+                   "port", port, "log_from", (json_int_t)files_size(log)));
+    free(log);
     rank_forget();
     strings_pushf(to, "MLB_HEAD_ADDR=%s", address);
     strings_pushf(to, "MLB_HEAD_PORT=%d", port);

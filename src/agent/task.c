@@ -42,6 +42,7 @@ struct task {
     struct mlb_channel *channel;     /* NULL: none */
     struct member member;
     int signals, log, channel_fd;    /* -1: none */
+    long long log_from;              /* its size before this attempt */
     int group;                       /* of the kernel's counters; -1: none */
     pid_t pid;                       /* the program, and its group */
     enum ask asked;                  /* as far as it was passed on */
@@ -167,6 +168,7 @@ static int prepare(struct task *t, struct mlb_error *err)
         if (t->log < 0)
             mlb_error_errno(err, MLB_ERR_IO, "cannot write %s", path);
     } while (t->log < 0 && patience_again(&patience, err));
+    t->log_from = files_size(path);
     free(path);
     if (t->log < 0)
         return -1;
@@ -288,8 +290,9 @@ static int watch(struct task *t)
 {
     t->terminate_at = t->kill_at = CLOCK_NEVER;
     t->tick_at = t->look_at = clock_now() + TICK;
-    note(t, "task-start", json_pack("{s:i, s:I}", "pid", (int)t->pid,
-                                    "world", (json_int_t)t->rank.size));
+    note(t, "task-start", json_pack("{s:i, s:I, s:I}", "pid", (int)t->pid,
+                                    "world", (json_int_t)t->rank.size,
+                                    "log_from", (json_int_t)t->log_from));
     while (!reap_ended(t->pid, &t->status, &t->usage)) {
         double until = fmin(fmin(t->terminate_at, t->kill_at),
                             member_deadline(&t->member));
@@ -314,9 +317,10 @@ static int give_up(struct task *t, int errnum, const struct mlb_error *err)
     if (t->log >= 0)
         dprintf(t->log, "mlbatch-agent: %s\n", err->text);
     note(t, "task-end",
-         json_pack("{s:i, s:i, s:f, s:o}", "exit", code, "signal", 0,
+         json_pack("{s:i, s:i, s:f, s:o, s:I}", "exit", code, "signal", 0,
                    "seconds", clock_now() - t->started, "text",
-                   json_text(err->text)));
+                   json_text(err->text), "log_from",
+                   (json_int_t)t->log_from));
     return code;
 }
 

@@ -61,6 +61,9 @@ int files_write_all(int fd, const void *bytes, size_t length);
  * NULL if there is no place. Caller frees. */
 char *files_cache_path(const char *name);
 
+/* Bytes in a regular file; 0 if there is none. */
+long long files_size(const char *path);
+
 bool files_is_dir(const char *path);
 bool files_is_file(const char *path);
 

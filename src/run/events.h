@@ -19,13 +19,14 @@
  *  not-submitted   text
  *  cancel          by, host
  *  attempt-start   job, host, nodes (list of names), address and port of
- *                  the rendezvous
- *  task-start      node, pid, world (how many ranks it was told of)
+ *                  the rendezvous, log_from (bytes of out/batch.log then)
+ *  task-start      node, pid, world (how many ranks it was told of), log_from
+ *                  (bytes of the rank's log then)
  *  task-end        node, exit, signal (0: none), seconds, user_seconds,
- *                  system_seconds, max_rss (bytes), text (if not started);
- *                  step, samples, dropped where the program told them;
- *                  oom_kills (programs that the kernel ended on the node
- *                  meanwhile for lack of memory) if it was killed
+ *                  system_seconds, max_rss (bytes), text and log_from (if
+ *                  not started); step, samples, dropped where the program
+ *                  told them; oom_kills (programs that the kernel ended on
+ *                  the node meanwhile for lack of memory) if it was killed
  *  checkpoint-asked  reason
  *  metric          name, step, value (number, or "nan" "inf" "-inf")
  *  attempt-end     job, state (a state_name), exit, text (the cause, one
