@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "base/units.h"
 #include "mlbatch/error.h"
 #include "run/diagnose_parts.h"
 
@@ -57,18 +58,28 @@ static enum mlb_cause cause_of_state(enum mlb_state state)
                ? causes[state] : MLB_CAUSE_UNKNOWN;
 }
 
-static int signal_of(const struct diagnose_facts *facts)
+/* Did a rank fail long before the job's end, which only waited for it? */
+static bool failed_before(const struct diagnose_facts *facts)
 {
-    if (facts->first.rank < 0)
-        return facts->exit_code > 128 ? facts->exit_code - 128 : 0;
-    if (facts->first.signal > 0)
-        return facts->first.signal;
-    return facts->first.exit > 128 ? facts->first.exit - 128 : 0;
+    return facts->first.rank >= 0 && facts->first.before &&
+           (facts->state == MLB_STATE_TIMEOUT ||
+            facts->state == MLB_STATE_STALLED);
 }
 
 static int code_of(const struct diagnose_facts *facts)
 {
     return facts->first.rank >= 0 ? facts->first.exit : facts->exit_code;
+}
+
+/* A shell's code for a program that was killed counts as well; 255 is no
+ * signal, but what ssh and others end with. */
+static int signal_of(const struct diagnose_facts *facts)
+{
+    int code = code_of(facts);
+
+    if (facts->first.rank >= 0 && facts->first.signal > 0)
+        return facts->first.signal;
+    return code > 128 && code <= 128 + SIGSYS ? code - 128 : 0;
 }
 
 /* What the exit code of the first rank says, with how much it used. */
@@ -85,7 +96,7 @@ static enum mlb_cause cause_of_code(const struct diagnose_facts *facts)
         return MLB_CAUSE_CRASH;
     if (code == 127 || code == 126)
         return MLB_CAUSE_COMMAND;
-    return MLB_CAUSE_UNKNOWN;
+    return signum > 0 ? MLB_CAUSE_KILLED : MLB_CAUSE_UNKNOWN;
 }
 
 /* Codes with which shells and Python end where a command is missing. */
@@ -97,19 +108,25 @@ static bool may_lack_command(const struct diagnose_facts *facts)
 }
 
 /* Can this finding be why a program ended so? Who was killed did not end by
- * an exception. */
+ * an exception, and others' exceptions came of it. Whoever failed before the
+ * end of the job did not fail of that end. */
 static bool fits(const struct diagnose_facts *facts, const struct finding *f)
 {
-    bool killed = signal_of(facts) == SIGKILL && f->rank == facts->first.rank;
+    bool killed = signal_of(facts) == SIGKILL && facts->first.rank >= 0;
 
-    return f->cause != MLB_CAUSE_UNKNOWN && f->cause != MLB_CAUSE_ECHO &&
-           !(f->cause == MLB_CAUSE_PYTHON && killed);
+    if (f->cause == MLB_CAUSE_UNKNOWN || f->cause == MLB_CAUSE_ECHO)
+        return false;
+    if (killed && cause_depth(f->cause) < 3 && f->cause != MLB_CAUSE_CRASH)
+        return false;
+    return !failed_before(facts) || !f->sure ||
+           f->cause != cause_of_state(facts->state);
 }
 
-/* The deepest; of equals the one that is more to be trusted. */
+/* The deepest; of equals the one that is more to be trusted. Only of the
+ * cause wanted unless that is UNKNOWN. */
 static size_t choose(const struct diagnose_facts *facts,
                      const struct diagnose_log *logs, size_t count,
-                     struct finding *best)
+                     enum mlb_cause wanted, struct finding *best)
 {
     size_t which = 0;
 
@@ -118,6 +135,7 @@ static size_t choose(const struct diagnose_facts *facts,
         struct finding f;
         diagnose_scan(&logs[i], may_lack_command(facts), &f);
         if (!fits(facts, &f) ||
+            (wanted != MLB_CAUSE_UNKNOWN && f.cause != wanted) ||
             (best->cause != MLB_CAUSE_UNKNOWN &&
              cause_depth(f.cause) <= cause_depth(best->cause)))
             continue;
@@ -158,8 +176,24 @@ static void tell_facts(const struct diagnose_facts *facts,
         text_add(&line, said);
     else
         text_addf(&line, "%s%s%s", name, *said ? ": " : "", said);
+    if (cause == MLB_CAUSE_OUT_OF_MEMORY &&
+        facts->first.max_rss >= NEAR_MEMORY * facts->memory_limit &&
+        facts->memory_limit > 0) {
+        text_add(&line, ", using ");
+        units_add_size(&line, (long long)facts->first.max_rss);
+        text_add(&line, " of ");
+        units_add_size(&line, (long long)facts->memory_limit);
+    }
     put_text(out->text, "", line.data, line.length);
     text_clear(&line);
+}
+
+/* Our agent's own words are in the state's text already. */
+static bool is_agents(const char *line, size_t length)
+{
+    static const char agent[] = "mlbatch-agent: ";
+
+    return length >= strlen(agent) && memcmp(line, agent, strlen(agent)) == 0;
 }
 
 /* The last lines of the most trusted log that has any. */
@@ -183,8 +217,9 @@ static void tell_last_lines(const struct diagnose_log *logs, size_t count,
     for (size_t i = from; i < line; i++) {
         const char *s = starts[i % DIAGNOSIS_EVIDENCE];
         const char *newline = memchr(s, '\n', (size_t)(end - s));
-        add_evidence(out, log, i + 1, logs[log].rank, s,
-                     (size_t)((newline ? newline : end) - s));
+        size_t length = (size_t)((newline ? newline : end) - s);
+        if (!is_agents(s, length))
+            add_evidence(out, log, i + 1, logs[log].rank, s, length);
     }
 }
 
@@ -195,13 +230,11 @@ void diagnose(const struct diagnose_facts *facts,
     enum mlb_cause state = cause_of_state(facts->state);
     enum mlb_cause code = cause_of_code(facts);
     struct finding best;
-    size_t log = choose(facts, logs, count, &best);
-    /* A job that hangs until its end because a rank died long before. */
-    bool own = facts->first.rank >= 0 && facts->first.before &&
-               (state == MLB_CAUSE_TIMEOUT || state == MLB_CAUSE_STALLED);
+    enum mlb_cause wanted = failed_before(facts) ? MLB_CAUSE_UNKNOWN : state;
+    size_t log = choose(facts, logs, count, wanted, &best);
 
     *out = (struct diagnosis){ .cause = MLB_CAUSE_UNKNOWN };
-    if (state != MLB_CAUSE_UNKNOWN && !own) {
+    if (wanted != MLB_CAUSE_UNKNOWN) {
         tell_facts(facts, state, out);
         if (best.cause == state)
             add_evidence(out, log, best.line, best.rank, best.text,
@@ -210,6 +243,7 @@ void diagnose(const struct diagnose_facts *facts,
     }
     if (cause_depth(code) > cause_depth(best.cause)) {
         tell_facts(facts, code, out);
+        tell_last_lines(logs, count, out);
         return;
     }
     if (best.cause != MLB_CAUSE_UNKNOWN) {

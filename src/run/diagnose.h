@@ -26,6 +26,7 @@ enum mlb_cause {
     MLB_CAUSE_PYTHON,
     MLB_CAUSE_ASSERTION,
     MLB_CAUSE_CRASH,             /* SIGSEGV and the like */
+    MLB_CAUSE_KILLED,            /* by a signal of somebody unknown */
     MLB_CAUSE_NCCL,
     MLB_CAUSE_MPI,
     MLB_CAUSE_RENDEZVOUS,

@@ -250,7 +250,7 @@ static bool read_trace(struct scan *s, const struct log_line *l)
 {
     struct trace *t = &s->trace;
 
-    if (has(l, "Traceback (most recent call last):")) {
+    if (has(l, "Traceback (most recent call last)")) {
         bool chained = t->chained;
         *t = (struct trace){ .open = true, .chained = chained,
                              .start = s->lines, .rank = l->rank };
@@ -289,7 +289,8 @@ static void read_line(struct scan *s, const char *text, size_t length)
     /* How C++ ends on an exception; Python's are read above. */
     bool ends = starts(&l, "  what():") || starts(&l, "terminate called ");
     const struct sign *sign = find_sign(&l, ends);
-    if (!sign || (sign->cause == MLB_CAUSE_COMMAND && !s->command))
+    if (!sign || (!ends && sign->cause == MLB_CAUSE_ECHO) ||
+        (sign->cause == MLB_CAUSE_COMMAND && !s->command))
         return;
     struct finding f = found(s, &l, sign->cause);
     if (ends) {

@@ -121,7 +121,12 @@ static void test_facts(void **state)
     assert_int_equal(look(&killed, TRACE "KeyError: 1\n", NULL).cause,
                      MLB_CAUSE_OUT_OF_MEMORY);
     killed.first.max_rss = 10;
-    assert_int_equal(look(&killed, "x\n", NULL).cause, MLB_CAUSE_UNKNOWN);
+    assert_int_equal(look(&killed, "x\n", NULL).cause, MLB_CAUSE_KILLED);
+    /* What the others say of it is what came of it. */
+    assert_int_equal(look(&killed, "x\n", TRACE "RuntimeError: NCCL error\n")
+                         .cause, MLB_CAUSE_KILLED);
+    assert_int_equal(look(&killed, "x\n", TRACE "BrokenPipeError: [Errno 32] "
+                          "Broken pipe\n").cause, MLB_CAUSE_KILLED);
     struct diagnose_facts missing = FAILED;
     missing.first.exit = missing.exit_code = 127;
     assert_int_equal(look(&missing, "run.sh: line 2: trian: command not "
@@ -133,6 +138,40 @@ static void test_facts(void **state)
     struct diagnosis d = look(&gone, TRACE "KeyError: 1\n", NULL);
     assert_int_equal(d.cause, MLB_CAUSE_CANCELLED);
     assert_string_equal(d.text, "cancelled by alice");
+}
+
+/* The job waited until its end for a rank that had failed. */
+static void test_failed_before_the_end(void **state)
+{
+    struct diagnose_facts late = {
+        .state = MLB_STATE_TIMEOUT, .text = "the walltime was over",
+        .exit_code = 143, .first = { .rank = 0, .exit = 1, .before = true },
+    };
+    static const char killed[] = "slurmstepd: error: *** JOB 7 ON node1 "
+        "CANCELLED AT 2026-11-24T10:00:00 DUE TO TIME LIMIT ***\n";
+
+    (void)state;
+    assert_int_equal(look(&late, TRACE "ValueError: no\n", killed).cause,
+                     MLB_CAUSE_PYTHON);
+    late.first.before = false;
+    struct diagnosis d = look(&late, TRACE "ValueError: no\n", killed);
+    assert_int_equal(d.cause, MLB_CAUSE_TIMEOUT);
+    assert_string_equal(d.text, "timeout: the walltime was over");
+    assert_int_equal(d.evidence[0].log, 1);
+}
+
+/* 255 is what ssh and sys.exit(-1) end with. */
+static void test_no_signal(void **state)
+{
+    struct diagnose_facts odd = FAILED;
+
+    (void)state;
+    odd.first.exit = 255;
+    assert_int_equal(look(&odd, "x\n", NULL).cause, MLB_CAUSE_UNKNOWN);
+    odd.first.exit = 139;
+    assert_int_equal(look(&odd, "x\n", NULL).cause, MLB_CAUSE_CRASH);
+    odd.first.exit = 143;
+    assert_int_equal(look(&odd, "x\n", NULL).cause, MLB_CAUSE_KILLED);
 }
 
 static void test_not_known(void **state)
@@ -153,6 +192,8 @@ int main(void)
         cmocka_unit_test(test_root_before_consequence),
         cmocka_unit_test(test_user_frame),
         cmocka_unit_test(test_facts),
+        cmocka_unit_test(test_failed_before_the_end),
+        cmocka_unit_test(test_no_signal),
         cmocka_unit_test(test_not_known),
     };
 
