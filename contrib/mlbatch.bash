@@ -18,6 +18,7 @@ _mlbatch_options()
                     --patience= $request $common ;;
         list) printf '%s\n' --open --last= --json $common ;;
         status | doctor) printf '%s\n' --json $common ;;
+        explain) printf '%s\n' --attempt= --json $common ;;
         logs) printf '%s\n' --follow --rank= --batch $common ;;
         top) printf '%s\n' --once --json --sort= --filter= --site= --store= ;;
         wait) printf '%s\n' --quiet $common ;;
@@ -46,7 +47,7 @@ _mlbatch_options()
     [ "$1" = help ] || printf '%s\n' --help
 }
 
-_mlbatch_commands='init plan submit list status logs top wait cancel
+_mlbatch_commands='init plan submit list status explain logs top wait cancel
     hold release interrupt dataset checkpoint report doctor help'
 
 # An array: "[0]" must not be taken for a pattern.
@@ -229,7 +230,7 @@ _mlbatch_argument()
                 done
             fi ;;
         list) [ "$2" != 0 ] || _mlbatch_offer_store runs names ;;
-        status | logs | wait) [ "$2" != 0 ] || _mlbatch_offer_store runs ;;
+        status | explain | logs | wait) [ "$2" != 0 ] || _mlbatch_offer_store runs ;;
         cancel | hold | interrupt | release | report | top) _mlbatch_offer_store runs ;;
         help)
             [ "$2" != 0 ] ||
@@ -296,7 +297,7 @@ _mlbatch()
         case $word in
             --) _mlbatch_offer_files "$cur"; return ;;
             --*=*) ;;
-            -[JNnctpACr]) value_of=$word; i=$((i + 1)) ;;
+            -[JNnctpACra]) value_of=$word; i=$((i + 1)) ;;
             -*) [[ $(_mlbatch_options "$command") != *"$word="* ]] ||
                     { value_of=$word; i=$((i + 1)); } ;;
             *)

@@ -14,6 +14,7 @@ const struct cmd_row cmd_table[] = {
     { "submit", cmd_submit, "submit a job file or a command" },
     { "list", cmd_list, "list runs and where they stand" },
     { "status", cmd_status, "show one run: state, cause, times, places" },
+    { "explain", cmd_explain, "say why a run waits, or why it ended" },
     { "logs", cmd_logs, "print or follow the log of a rank" },
     { "top", cmd_top, "show live what the tasks of runs do" },
     { "wait", cmd_wait, "wait for a run; exit with its exit code" },

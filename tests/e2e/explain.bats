@@ -1,0 +1,109 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-3-Clause
+# mlbatch explain: the cause of each end.
+
+load helper
+setup() { common_setup; }
+teardown() { common_teardown; }
+
+# explained RUN CAUSE: its cause is that; the text is in $output.
+explained() {
+    run mlbatch explain --json "$1"
+    [ "$status" -eq 0 ]
+    [ "$(sed -n 's/^  "cause": "\(.*\)",$/\1/p' <<< "$output")" = "$2" ] || {
+        echo "$output"
+        return 1
+    }
+    run mlbatch explain "$1"
+    echo "$output"
+    [ "$status" -eq 0 ]
+}
+
+@test "explain: a command that is not there" {
+    run -127 mlbatch submit --wait --job-name=lost -- ./trian
+    explained lost "command not found"
+    [[ "${lines[0]}" == "lost.1 failed: command not found: "*./trian* ]]
+    [[ "$output" == *"evidence     out/rank-00000.log:1: "* ]]
+    # The same in a script, where it is the shell that says so.
+    run -127 mlbatch submit --wait --job-name=lost -- sh -c 'echo a; ./trian'
+    explained lost "command not found"
+    [[ "$output" == *"out/rank-00000.log:2: "*trian* ]]
+}
+
+@test "explain: an exit code, and no attempt more than there was" {
+    run mlbatch submit --wait --job-name=odd -- sh -c 'echo words; exit 3'
+    explained odd "not known"
+    [[ "${lines[0]}" == *"exited with 3" ]]
+    [[ "$output" == *"out/rank-00000.log:1: words"* ]]
+    [[ "$output" == *"looked at    events, out/rank-00000.log, "* ]]
+    run mlbatch explain --attempt=1 odd
+    [ "$status" -eq 0 ]
+    run mlbatch explain --attempt=2 odd
+    [ "$status" -eq 6 ]
+    run mlbatch explain nobody
+    [ "$status" -eq 6 ]
+}
+
+@test "explain: a Python exception of one rank of two" {
+    cat > fail.py <<'P'
+import os
+import time
+
+def step(rank):
+    if rank == 1:
+        raise ValueError("bad shape of rank %d" % rank)
+    time.sleep(60)
+
+step(int(os.environ["RANK"]))
+P
+    cat > py.conf <<'C'
+name = "py"; command = ["python3", "fail.py"]; launch = "torch";
+resources = { tasks_per_node = 2; walltime = "00:05:00"; };
+C
+    run mlbatch submit --wait py.conf
+    explained py "Python exception"
+    [[ "${lines[0]}" == *"ValueError: bad shape of rank 1" ]]
+    [[ "$output" == *"rank         1 on "*", exited with 1"* ]]
+    [[ "$output" == *"out/rank-00001.log:"*"fail.py, line 6"* ]]
+}
+
+@test "explain: a rank that somebody killed" {
+    cat > hit.conf <<'C'
+name = "hit"; launch = "torch";
+command = ["sh", "-c", "[ $RANK = 1 ] && kill -9 $$; sleep 60"];
+resources = { tasks_per_node = 2; walltime = "00:05:00"; };
+C
+    run mlbatch submit --wait hit.conf
+    explained hit killed
+    [[ "$output" == *"rank         1 on "*", killed by signal 9"* ]]
+}
+
+@test "explain: only the lines of the attempt that is asked for" {
+    run mlbatch submit --wait --job-name=two -- \
+        sh -c 'echo "OSError: [Errno 28] No space left on device"; exit 1'
+    explained two "disk full"
+    run mlbatch submit --wait --again two "command[2]=echo fine; exit 1"
+    explained two "not known"
+    [[ "$output" == *"out/rank-00000.log:2: fine"* ]]
+    run mlbatch explain --attempt=1 two
+    [[ "${lines[0]}" == *"disk full: "* ]]
+}
+
+@test "explain: cancelled, by whom" {
+    mlbatch submit --job-name=gone -- sleep 600
+    until_true 60 is_state gone.1 running
+    mlbatch cancel gone
+    until_true 60 is_state gone.1 cancelled
+    explained gone cancelled
+    [[ "${lines[0]}" == "gone.1 cancelled by $(id -un)" ]]
+}
+
+@test "explain: local: the walltime" {
+    [ "$MLBATCH_SCHEDULER" = local ] || skip "60 s at least on Slurm"
+    cat > slow.conf <<'C'
+name = "slow"; command = ["sleep", "600"]; resources = { walltime = 2; };
+C
+    run mlbatch submit --wait slow.conf
+    explained slow timeout
+    [[ "${lines[0]}" == "slow.1 timeout: the walltime of 00:00:02 was over"* ]]
+}
