@@ -36,6 +36,7 @@ struct mlb_waiting {
     char reason[128];        /* its own word: "Resources", "Dependency" */
     char text[512];          /* in words for a person, one line; or "" */
     time_t start;            /* when it expects to start it; 0: unknown */
+    bool by_size;            /* a smaller request may start sooner */
 };
 
 /* What probe found, for `mlbatch doctor`. */

@@ -166,4 +166,6 @@ const struct mlb_scheduler scheduler_slurm = {
     .cancel = cancel,
     .hold = hold,
     .release = release,
+    .explain = slurm_explain,
+    .test = slurm_test,
 };

@@ -116,6 +116,11 @@ int slurm_exit_code(uint32_t status, enum mlb_state state);
 void slurm_forget(struct mlb_job_status *statuses, size_t count);
 /* Is this an end (a base state) after which Slurm starts a job again? */
 bool slurm_is_returnable(uint32_t base);
+/* All jobs of this user, or the one of that id if it is not 0: 1 if there is
+ * an answer (*jobs; free it), 0 if the answer is that there is none. */
+int slurm_load(uint32_t id, job_info_msg_t **jobs, struct mlb_error *err);
+/* Why it waits, or ended, in Slurm's word; or "". The job's or static. */
+const char *slurm_reason(const slurm_job_info_t *job);
 /* A job's state as ours. For tests, too. */
 enum mlb_state slurm_state(uint32_t job_state);
 /* An id as a number; 0 if it is none. */
@@ -131,6 +136,23 @@ size_t slurm_choose(const slurmdb_job_rec_t *const *records, size_t count,
 /* Fill the statuses from records of accounting in any order. */
 void slurm_recall(const slurmdb_job_rec_t **records, size_t count,
                   struct mlb_job_status *statuses, size_t status_count);
+
+/* ---- slurm_explain.c: members of the table. ---- */
+int slurm_explain(const struct mlb_site *site, const char *id,
+                  struct mlb_waiting *waiting, struct mlb_error *err);
+int slurm_test(const struct mlb_plan *plan, const struct mlb_site *site,
+               time_t *start, struct mlb_error *err);
+
+/* ---- slurm_reasons.c ---- */
+/* What lets a job that waits start? */
+enum slurm_hope {
+    HOPE_NONE,                   /* somebody has to do something */
+    HOPE_TIME,
+    HOPE_SIZE,                   /* time; or a smaller request */
+};
+/* Add what a reason means, nothing if it is not known. */
+enum slurm_hope slurm_reason_describe(const char *reason,
+                                      struct mlb_text *out);
 
 #pragma GCC visibility pop
 

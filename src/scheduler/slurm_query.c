@@ -77,6 +77,15 @@ int slurm_exit_code(uint32_t from, enum mlb_state state)
     return process_exit_code(status);
 }
 
+const char *slurm_reason(const slurm_job_info_t *job)
+{
+    if (job->state_desc)
+        return job->state_desc;
+    if (job->state_reason == WAIT_NO_REASON)
+        return "";
+    return reason_words((enum job_state_reason)job->state_reason);
+}
+
 /* Why it waits or failed. A job that was cancelled, or is through, still
  * has the reason for which it waited before. */
 static const char *reason_of(const slurm_job_info_t *job,
@@ -87,11 +96,7 @@ static const char *reason_of(const slurm_job_info_t *job,
     /* As every scheduler of ours says it. */
     if (state == MLB_STATE_PENDING && job->state_reason == WAIT_HELD_USER)
         return "held";
-    if (job->state_desc)
-        return job->state_desc;
-    if (job->state_reason == WAIT_NO_REASON)
-        return "";
-    return reason_words((enum job_state_reason)job->state_reason);
+    return slurm_reason(job);
 }
 
 /* The controller requeues by itself what a node or a preemption ended, if the
@@ -127,9 +132,7 @@ static void fill(const slurm_job_info_t *job, time_t now,
     }
 }
 
-/* All jobs of this user, or the one of that id if it is not 0: 1 if there is
- * an answer (*jobs; free it), 0 if the answer is that there is none. */
-static int load(uint32_t id, job_info_msg_t **jobs, struct mlb_error *err)
+int slurm_load(uint32_t id, job_info_msg_t **jobs, struct mlb_error *err)
 {
     if (slurm_enter(err) < 0)
         return -1;
@@ -148,7 +151,7 @@ int slurm_find(const struct mlb_plan *plan, const struct mlb_site *site,
                char *id, struct mlb_error *err)
 {
     job_info_msg_t *jobs = NULL;
-    int rc = load(0, &jobs, err), found = 0;
+    int rc = slurm_load(0, &jobs, err), found = 0;
 
     (void)site;
     if (rc <= 0)
@@ -253,7 +256,8 @@ int slurm_query(const struct mlb_site *site, struct mlb_job_status *statuses,
     if (count == 0)
         return 0;
     /* For one job the controller need not send all the user's. */
-    int rc = load(count == 1 ? slurm_id(statuses[0].id) : 0, &jobs, err);
+    int rc = slurm_load(count == 1 ? slurm_id(statuses[0].id) : 0, &jobs,
+                        err);
     if (rc <= 0)
         return rc;
     slurm_answer(jobs, time(NULL), statuses, count);

@@ -218,6 +218,15 @@ static void test_order(void **state)
     assert_string_equal(status_of(b).reason, "waits for 2 cores");
     assert_string_equal(status_of(c).reason,
                         "waits for 1 core, 1 before it");
+    struct mlb_waiting waiting;
+    assert_int_equal(local->explain(&t.site, t.ids[c], &waiting, NULL), 0);
+    assert_string_equal(waiting.text, "it waits for 1 of the 2 cores here; in "
+                        "use by r.0 (1 core); first in line: r.1 (2 cores)");
+    assert_int_equal(waiting.start, 0);
+    assert_int_equal(local->explain(&t.site, t.ids[a], &waiting, NULL), 0);
+    assert_string_equal(waiting.text, "");
+    assert_int_equal(local->explain(&t.site, "elsewhere:1", &waiting, NULL),
+                     -1);
     kill_job(a);
     await(b, MLB_STATE_RUNNING);
     assert_int_equal(status_of(c).state, MLB_STATE_PENDING);

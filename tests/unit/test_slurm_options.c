@@ -305,6 +305,58 @@ static void test_errors(void **state)
     assert_int_equal(err.code, MLB_ERR_REFUSED);
 }
 
+/* All that this libslurm knows, from its last limit back. */
+static void test_reasons(void **state)
+{
+    static const struct {
+        const char *reason, *text;
+        enum slurm_hope hope;
+    } rows[] = {
+        { "Resources", "are in use", HOPE_SIZE },
+        { "QOSMaxJobsPerUserLimit", "a user may have no more jobs in this "
+          "QOS", HOPE_TIME },
+        { "AssocGrpCpuLimit", "all jobs of the account together may have no "
+          "more cores", HOPE_SIZE },
+        { "AssocGrpCPUMinutesLimit", "no more cores times minutes", HOPE_SIZE },
+        { "AssocMaxWallDurationPerJobLimit", "it asks for more walltime than "
+          "the account allows a job", HOPE_SIZE },
+        { "QOSMaxGRESPerUser", "a user may have no more GPUs", HOPE_SIZE },
+        { "MaxJobsPerAccount", "an account may have no more jobs in this QOS",
+          HOPE_TIME },
+        { "QOSMinCpuNotSatisfied", "less cores than the QOS wants", HOPE_SIZE },
+        { "DependencyNeverSatisfied", "never start", HOPE_NONE },
+        { "launch failed requeued held", "could not be started", HOPE_NONE },
+        { "Nodes required for job are DOWN, DRAINED or reserved for jobs in "
+          "higher priority partitions", "down, drained", HOPE_SIZE },
+        { "ReqNodeNotAvail, UnavailableNodes:node1", "down, drained",
+          HOPE_SIZE },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct mlb_text t = MLB_TEXT_INIT;
+        assert_int_equal(slurm_reason_describe(rows[i].reason, &t),
+                         rows[i].hope);
+        assert_non_null(strstr(t.data, rows[i].text));
+        text_clear(&t);
+    }
+    for (int i = WAIT_PRIORITY; i <= WAIT_QOS_MIN_BILLING; i++) {
+        slurm_job_info_t job = { .state_reason = (uint16_t)i };
+        struct mlb_text t = MLB_TEXT_INIT;
+        const char *word = slurm_reason(&job);
+        bool ended = i >= FAIL_DOWN_PARTITION && i <= FAIL_INACTIVE_LIMIT;
+        slurm_reason_describe(word, &t);
+        /* Of old machines, of federations, and of ends. */
+        if (t.length == 0 && !ended && !strstr(word, "Block") &&
+            !strstr("DeadLine FedJobLock OutOfMemory", word))
+            fail_msg("%s is not described", word);
+        text_clear(&t);
+    }
+    struct mlb_text t = MLB_TEXT_INIT;
+    assert_int_equal(slurm_reason_describe("SomethingNew", &t), HOPE_NONE);
+    assert_int_equal(t.length, 0);
+}
+
 static void test_ids(void **state)
 {
     (void)state;
@@ -324,6 +376,7 @@ int main(void)
         cmocka_unit_test(test_begin),  cmocka_unit_test(test_bad),
         cmocka_unit_test(test_table),  cmocka_unit_test(test_states),
         cmocka_unit_test(test_errors), cmocka_unit_test(test_ids),
+        cmocka_unit_test(test_reasons),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
