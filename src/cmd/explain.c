@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/json.h"
 #include "base/units.h"
@@ -46,123 +45,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-/* ---- text ---- */
-
-static const char *get(const json_t *o, const char *name)
-{
-    const char *s = json_string_value(json_object_get(o, name));
-
-    return s ? s : "";
-}
-
-/* The label once, for the first of several lines. */
-static void row(struct mlb_text *t, const char **label, const char *value)
-{
-    text_addf(t, "  %-12s %s\n", *label, value);
-    *label = "";
-}
-
-static void add_rank(struct mlb_text *t, const json_t *o)
-{
-    const json_t *rank = json_object_get(o, "rank");
-    const json_t *signum = json_object_get(o, "signal");
-    const json_t *exit = json_object_get(o, "exit");
-    struct mlb_text value = MLB_TEXT_INIT;
-    const char *label = "rank", *node = get(o, "node");
-
-    if (!json_is_integer(rank))
-        return;
-    text_addf(&value, "%lld%s%s", (long long)json_integer_value(rank),
-              *node ? " on " : "", node);
-    if (json_integer_value(signum) > 0)
-        text_addf(&value, ", killed by signal %lld",
-                  (long long)json_integer_value(signum));
-    else if (json_is_integer(exit))
-        text_addf(&value, ", exited with %lld",
-                  (long long)json_integer_value(exit));
-    row(t, &label, value.data);
-    text_clear(&value);
-}
-
-static void add_evidence(struct mlb_text *t, const json_t *o)
-{
-    const json_t *list = json_object_get(o, "evidence"), *e;
-    const char *label = "evidence";
-    size_t i;
-
-    json_array_foreach(list, i, e) {
-        const json_t *line = json_object_get(e, "line");
-        struct mlb_text value = MLB_TEXT_INIT;
-        if (json_is_integer(line))
-            text_addf(&value, "%s:%lld: ", get(e, "file"),
-                      (long long)json_integer_value(line));
-        else
-            text_addf(&value, "near the end of %s: ", get(e, "file"));
-        text_add(&value, get(e, "text"));
-        row(t, &label, value.data);
-        text_clear(&value);
-    }
-}
-
-static void add_list(struct mlb_text *t, const json_t *o, const char *name,
-                     const char *label)
-{
-    const json_t *list = json_object_get(o, name), *e;
-    size_t i;
-
-    json_array_foreach(list, i, e)
-        row(t, &label, json_string_value(e));
-}
-
-/* What was looked at in vain. */
-static void add_looked(struct mlb_text *t, const json_t *o)
-{
-    const json_t *list = json_object_get(o, "looked_at"), *e;
-    const char *label = "looked at";
-    struct mlb_text value = MLB_TEXT_INIT;
-    size_t i;
-
-    if (strcmp(get(o, "cause"), cause_name(MLB_CAUSE_UNKNOWN)) != 0)
-        return;
-    text_add(&value, "events");
-    json_array_foreach(list, i, e) {
-        if (i == 3)
-            break;
-        text_addf(&value, ", %s", get(e, "file"));
-    }
-    if (json_array_size(list) > 3)
-        text_addf(&value, " and %zu more", json_array_size(list) - 3);
-    row(t, &label, value.data);
-    text_clear(&value);
-}
-
-static void print_text(const struct cmd_run *run, const json_t *o)
-{
-    const char *name = get(o, "state"), *text = get(o, "text");
-    enum mlb_state state = state_find(name);
-    bool told = strncmp(text, name, strlen(name)) == 0;
-    struct mlb_text t = MLB_TEXT_INIT;
-
-    /* "timeout: the walltime was over" says the state itself. */
-    text_addf(&t, "%s %s%s%s%s%s\n", run->run.id, cmd_colour(state),
-              name, cmd_colour_end(),
-              told || !*text ? "" : ": ", told ? text + strlen(name) : text);
-    if (json_integer_value(json_object_get(o, "attempts")) > 1)
-        text_addf(&t, "  %-12s %lld of %lld\n", "attempt",
-                  (long long)json_integer_value(json_object_get(o,
-                                                                "attempt")),
-                  (long long)json_integer_value(json_object_get(o,
-                                                                "attempts")));
-    add_rank(&t, o);
-    add_evidence(&t, o);
-    add_looked(&t, o);
-    add_list(&t, o, "advice", "what to do");
-    fputs(t.data, stdout);
-    text_clear(&t);
-}
-
-/* ---- what to explain ---- */
-
 /* The number of the attempt, 0 if the job ended before one started. */
 static int choose(const struct cmd_run *run, long wanted, long *attempt,
                   struct mlb_error *err)
@@ -177,7 +59,8 @@ static int choose(const struct cmd_run *run, long wanted, long *attempt,
     return 0;
 }
 
-static json_t *explain(const struct cmd_run *run, long attempt, long wanted)
+static json_t *explain(const struct cmd_context *context,
+                       const struct cmd_run *run, long attempt, long wanted)
 {
     const struct mlb_run_state *s = &run->state;
     long last = evidence_last_attempt(&run->events);
@@ -193,6 +76,10 @@ static json_t *explain(const struct cmd_run *run, long attempt, long wanted)
     else if (state_is_final(s->state) && s->state != MLB_STATE_COMPLETED &&
              s->state != MLB_STATE_NOT_SUBMITTED)
         explain_end(run, attempt, s, o);
+    else if (s->state == MLB_STATE_PENDING)
+        explain_wait(context, run, o);
+    else if (s->state == MLB_STATE_RUNNING)
+        explain_running(run, o);
     return o;
 }
 
@@ -219,11 +106,11 @@ int cmd_explain(int argc, char **argv)
                       choose(&run, a.attempt, &attempt, &err) < 0))
         code = cmd_fail(&err);
     if (code == 0) {
-        json_t *o = explain(&run, attempt, a.attempt);
+        json_t *o = explain(&context, &run, attempt, a.attempt);
         if (a.json)
             json_print(o);
         else
-            print_text(&run, o);
+            explain_print(&run, o);
         json_decref(o);
     }
     cmd_run_clear(&run);

@@ -14,4 +14,17 @@
 void explain_end(const struct cmd_run *run, long attempt,
                  const struct mlb_run_state *state, json_t *out);
 
+/* What the run asks for: one of what is asked of the scheduler. */
+#define EXPLAIN_THE_SAME "the same"
+
+/* Why a run waits: waiting, an object with the scheduler's reason, what it
+ * means, the start it expects, and what it says of smaller requests. */
+void explain_wait(const struct cmd_context *context,
+                  const struct cmd_run *run, json_t *out);
+
+/* How a run that runs gets on: running, an object. */
+void explain_running(const struct cmd_run *run, json_t *out);
+
+void explain_print(const struct cmd_run *run, const json_t *o);
+
 #endif

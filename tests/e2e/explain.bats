@@ -107,3 +107,60 @@ C
     explained slow timeout
     [[ "${lines[0]}" == "slow.1 timeout: the walltime of 00:00:02 was over"* ]]
 }
+
+@test "explain: what runs, what waits for cores, what completed" {
+    [ "$MLBATCH_SCHEDULER" = local ] || skip "a queue of this machine"
+    echo 'local = { cores = 2; };' > site.conf
+    export MLBATCH_CONF=$PWD/site.conf
+    mkfifo gate
+    mlbatch submit --job-name=a -c 2 -- sh -c "echo words; cat '$PWD/gate'"
+    until_true 10 is_state a.1 running
+    mlbatch submit --job-name=b -c 2 -- true
+    mlbatch submit --job-name=c -- true
+    run mlbatch explain a
+    [ "${lines[0]}" = "a.1 running" ]
+    [[ "$output" == *"  started      "*" ago"* ]]
+    run mlbatch explain c
+    echo "$output"
+    [[ "${lines[1]}" == *"it waits for 1 of the 2 cores here; in use by a.1 (2 cores); first in line: b.1 (2 cores)" ]]
+    echo go > gate
+    mlbatch wait a && mlbatch wait c
+    run mlbatch explain c
+    [ "$output" = "c.1 completed" ]
+}
+
+expects_start() {
+    mlbatch explain --json "$1" | grep -q '^    "start": [0-9]'
+}
+
+@test "explain: slurm: why it waits, until when, what would start sooner" {
+    [ "$MLBATCH_SCHEDULER" = slurm ] || skip "of Slurm"
+    mlbatch submit --job-name=two --nodes=2 --cpus-per-task=8 --time=10 -- \
+        sleep 600
+    until_true 60 is_state two.1 running
+    mlbatch submit --job-name=four --nodes=4 --cpus-per-task=8 --time=10 -- \
+        true
+    until_true 60 expects_start four
+    run mlbatch explain four
+    echo "$output"
+    [ "${lines[0]}" = "four.1 pending: Resources" ]
+    [[ "${lines[1]}" == *"the nodes, cores, memory or GPUs that it asks for are in use" ]]
+    [[ "${lines[2]}" == "  expected     20"*", in "* ]]
+    [[ "${lines[3]}" == "  sooner       half the nodes: "* ]]
+    # Nothing was submitted by asking.
+    [ "$(squeue --noheader | wc -l)" = 2 ]
+    # A job that is held expects nothing, whatever its size.
+    scontrol hold "$(squeue --noheader --name=four --format=%i)"
+    run mlbatch explain four
+    [[ "${lines[0]}" == "four.1 pending: JobHeld"* ]]
+    [ "${#lines[@]}" = 2 ]
+}
+
+@test "explain: slurm: cancelled by scancel" {
+    [ "$MLBATCH_SCHEDULER" = slurm ] || skip "of Slurm"
+    mlbatch submit --job-name=gone -- sleep 600
+    until_true 60 is_state gone.1 running
+    scancel --name=gone
+    until_true 60 is_state gone.1 cancelled
+    explained gone cancelled
+}
