@@ -59,6 +59,20 @@ static int choose(const struct cmd_run *run, long wanted, long *attempt,
     return 0;
 }
 
+/* Why the attempt before the one that is waited for ended, in short. */
+static void add_previous(const struct cmd_run *run, long attempt, json_t *out)
+{
+    json_t *end = json_object();
+
+    explain_end(run, attempt, NULL, end);
+    json_object_set_new(out, "previous",
+        json_pack("{s:I, s:O, s:O, s:O}", "attempt", (json_int_t)attempt,
+                  "state", json_object_get(end, "state"), "cause",
+                  json_object_get(end, "cause"), "text",
+                  json_object_get(end, "text")));
+    json_decref(end);
+}
+
 static json_t *explain(const struct cmd_context *context,
                        const struct cmd_run *run, long attempt, long wanted)
 {
@@ -76,10 +90,12 @@ static json_t *explain(const struct cmd_context *context,
     else if (state_is_final(s->state) && s->state != MLB_STATE_COMPLETED &&
              s->state != MLB_STATE_NOT_SUBMITTED)
         explain_end(run, attempt, s, o);
-    else if (s->state == MLB_STATE_PENDING)
-        explain_wait(context, run, o);
     else if (s->state == MLB_STATE_RUNNING)
         explain_running(run, o);
+    else if (s->state == MLB_STATE_PENDING)
+        explain_wait(context, run, o);
+    if (s->state == MLB_STATE_PENDING && !earlier && last > 0)
+        add_previous(run, last, o);
     return o;
 }
 

@@ -181,6 +181,25 @@ static void add_waiting(struct mlb_text *t, const json_t *waiting)
     add_asked(t, waiting);
 }
 
+/* A run that goes on waits because of how it ended before. */
+static void add_previous(struct mlb_text *t, const struct cmd_run *run,
+                         const json_t *previous)
+{
+    struct mlb_text value = MLB_TEXT_INIT;
+    const char *label = "before";
+
+    if (!previous)
+        return;
+    text_addf(&value, "attempt %lld: %s (mlbatch explain %s --attempt=%lld)",
+              (long long)json_integer_value(json_object_get(previous,
+                                                            "attempt")),
+              get(previous, "text"), run->run.id,
+              (long long)json_integer_value(json_object_get(previous,
+                                                            "attempt")));
+    row(t, &label, value.data);
+    text_clear(&value);
+}
+
 static void add_age(struct mlb_text *t, const char *label, const char *what,
                     const json_t *time_of)
 {
@@ -230,6 +249,7 @@ void explain_print(const struct cmd_run *run, const json_t *o)
                   (long long)json_integer_value(json_object_get(o,
                                                                 "attempts")));
     add_waiting(&t, json_object_get(o, "waiting"));
+    add_previous(&t, run, json_object_get(o, "previous"));
     add_running(&t, json_object_get(o, "running"));
     add_rank(&t, o);
     add_evidence(&t, o);

@@ -8,15 +8,14 @@
 
 #include "base/fields.h"
 #include "run/evidence_parts.h"
+#include "run/story.h"
 
-static bool is(const struct mlb_event *e, const char *name)
-{
-    return strcmp(e->name, name) == 0;
-}
-
+/* NULL if it does not say. */
 static const char *get_text(const struct mlb_event *e, const char *name)
 {
-    return json_string_value(json_object_get(e->fields, name));
+    const char *text = event_text(e, name);
+
+    return *text ? text : NULL;
 }
 
 static double get_number(const struct mlb_event *e, const char *name,
@@ -40,7 +39,7 @@ long evidence_last_attempt(const struct mlb_events *events)
     long last = 0;
 
     for (size_t i = 0; i < events->count; i++)
-        if (is(&events->items[i], "attempt-start") &&
+        if (event_is(&events->items[i], "attempt-start") &&
             events->items[i].attempt > last)
             last = events->items[i].attempt;
     return last;
@@ -72,7 +71,8 @@ const struct evidence_rank *evidence_rank(const struct evidence *v, long rank)
 
 static bool is_tasks(const struct mlb_event *e)
 {
-    return e->rank >= 0 && (is(e, "task-start") || is(e, "task-end"));
+    return e->rank >= 0 &&
+           (event_is(e, "task-start") || event_is(e, "task-end"));
 }
 
 static void list_ranks(const struct mlb_events *events, struct evidence *v)
@@ -100,7 +100,7 @@ static void fill_rank(const struct mlb_event *e, struct evidence_rank *r)
     r->node = get_text(e, "node");
     if (from >= 0)
         r->from = from;
-    if (!is(e, "task-end"))
+    if (!event_is(e, "task-end"))
         return;
     r->ended = true;
     r->time = e->time;
@@ -164,8 +164,8 @@ static bool was_asked(const struct mlb_events *events, long attempt,
     for (size_t i = 0; i < events->count; i++) {
         const struct mlb_event *e = &events->items[i];
         if (e->time <= time &&
-            ((is(e, "checkpoint-asked") && e->attempt == attempt) ||
-             is(e, "cancel")))
+            ((event_is(e, "checkpoint-asked") && e->attempt == attempt) ||
+             event_is(e, "cancel")))
             return true;
     }
     return false;
@@ -217,7 +217,7 @@ static void set_state(const struct mlb_events *events, long attempt,
     for (size_t i = 0; i < events->count; i++) {
         const struct mlb_event *e = &events->items[i];
         const char *name = get_text(e, "state");
-        if (!is(e, "attempt-end") || e->attempt != attempt || !name)
+        if (!event_is(e, "attempt-end") || e->attempt != attempt || !name)
             continue;
         facts->state = state_find(name);
         facts->text = get_text(e, "text");
@@ -233,7 +233,7 @@ static void read_batch(const struct mlb_events *events, struct evidence *v)
 
     for (size_t i = 0; i < events->count; i++) {
         const struct mlb_event *e = &events->items[i];
-        long long offset = is(e, "attempt-start") ? get_offset(e) : -1;
+        long long offset = event_is(e, "attempt-start") ? get_offset(e) : -1;
         if (offset < 0)
             continue;
         if (e->attempt == v->attempt)

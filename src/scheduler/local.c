@@ -18,6 +18,7 @@
 
 /* How many others a job that waits is told of. */
 #define OTHERS_MOST 5
+#define HELD_TEXT "its user holds it: mlbatch release lets it start"
 
 long local_cores(const struct mlb_site *site)
 {
@@ -100,7 +101,8 @@ static void add_others(const struct queue *queue, const struct ticket *t,
 
     for (size_t i = 0; i < queue->count; i++) {
         const struct ticket *o = &queue->tickets[i];
-        if (o->running != running || (!running && o->number >= t->number))
+        if (o->running != running ||
+            (!running && (o->held || o->number >= t->number)))
             continue;
         if (++count > OTHERS_MOST)
             continue;
@@ -131,7 +133,10 @@ static int explain(const struct mlb_site *site, const char *id,
     if (queue_look(&queue, site->store, err) < 0)
         return -1;
     const struct ticket *t = queue_find(&queue, number);
-    if (t && !t->running) {
+    if (t && t->held) {
+        snprintf(status.reason, sizeof(status.reason), "held");
+        text_add(&text, HELD_TEXT);
+    } else if (t && !t->running) {
         describe_wait(&queue, t, &status);
         text_addf(&text, "it waits for %ld of the %ld cores here", t->cores,
                   local_cores(site));

@@ -75,6 +75,9 @@ static void fill(const slurm_job_info_t *job, struct mlb_waiting *waiting)
     const char *reason = slurm_reason(job);
     struct mlb_text text = MLB_TEXT_INIT;
 
+    /* It may have begun or ended since the caller saw it wait. */
+    if (slurm_state(job->job_state) != MLB_STATE_PENDING)
+        return;
     if (!*reason)
         reason = "None";
     enum slurm_hope hope = slurm_reason_describe(reason, &text);

@@ -28,7 +28,8 @@ static const struct {
       HOPE_NONE },
     { "PartitionInactive", "the partition is inactive: no job starts in it",
       HOPE_NONE },
-    { "JobHeldUser", "its user holds it", HOPE_NONE },
+    { "JobHeldUser", "its user holds it: mlbatch release lets it start",
+      HOPE_NONE },
     { "JobHeldAdmin", "those who run the cluster hold it, or Slurm itself "
       "after starts that failed: they can release it", HOPE_NONE },
     { "JobHoldMaxRequeue", "it was requeued too often, and is held: those who "

@@ -129,6 +129,29 @@ C
     [ "$output" = "c.1 completed" ]
 }
 
+@test "explain: a run that goes on says how it ended before" {
+    [ "$MLBATCH_SCHEDULER" = local ] || skip "a queue of this machine"
+    echo 'local = { cores = 2; };' > site.conf
+    export MLBATCH_CONF=$PWD/site.conf
+    cat > on.conf <<'C'
+name = "on"; command = ["sleep", "600"];
+resources = { walltime = 2; cpus_per_task = 2; };
+restart = { on = ["timeout"]; };
+C
+    mkfifo gate
+    mlbatch submit on.conf
+    until_true 10 is_state on.1 running
+    mlbatch submit --job-name=next -c 2 -- sh -c "cat '$PWD/gate'"
+    until_true 20 is_state next.1 running
+    until_true 20 is_state on.1 pending
+    run mlbatch explain on
+    echo "$output"
+    [[ "$output" == *"in use by next.1 (2 cores)"* ]]
+    [[ "$output" == *"before       attempt 1: timeout: the walltime of "*" --attempt=1)" ]]
+    mlbatch cancel on
+    echo go > gate
+}
+
 expects_start() {
     mlbatch explain --json "$1" | grep -q '^    "start": [0-9]'
 }
