@@ -107,6 +107,8 @@ static void look_again(struct cmd_run *run)
 {
     struct mlb_events events = MLB_EVENTS_INIT;
 
+    if (state_is_final(run->state.state))
+        return;
     if (events_read(run->run.path, &events, NULL) == 0) {
         events_clear(&run->events);
         run->events = events;
@@ -124,7 +126,7 @@ static void apply(struct cmd_run *run, const struct inquiry *live, size_t i,
     const struct mlb_job_status *from =
         recalled.known && !said.known ? &late->jobs[k] : &live->jobs[i];
 
-    if (told && (!said.known || state_is_final(said.state)))
+    if (!late && told && (!said.known || state_is_final(said.state)))
         look_again(run);
     run_state(&run->events, &said, &recalled, &run->state);
     run->lost = told && !said.known && !state_is_final(run->state.state);
