@@ -195,7 +195,7 @@ _mlbatch_value()
         --store)
             compopt -o filenames +o nospace 2> /dev/null
             mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
-        --scheduler) _mlbatch_offer_list 'auto slurm local' ;;
+        --scheduler) _mlbatch_offer_list 'auto slurm pbs local' ;;
         --again | --after | --after-any | --after-notok)
             _mlbatch_offer_store runs ;;
         --label) _mlbatch_offer_list 'first last' ;;

@@ -95,6 +95,35 @@ static void look_at_schedulers(const struct cmd_context *context,
         add(f, VERDICT_MISSING, "scheduler", "none answers");
 }
 
+/* What of a run works in another way on PBS, or not at all. */
+static void look_at_pbs(const struct cmd_context *context,
+                        struct findings *f)
+{
+    struct mlb_probe probe = { { 0 }, { 0 } };
+    int torque = pbs_is_torque(NULL);
+
+    if (torque < 0 || scheduler_pbs.probe(context->site, &probe, NULL) < 0)
+        return;
+    if (process_exists("pbs_tmrsh"))
+        add(f, VERDICT_OK, "pbs nodes",
+            "ranks start on other nodes by pbs_tmrsh, if jobs find it, too");
+    else
+        add(f, VERDICT_ABSENT, "pbs nodes",
+            "there is no pbs_tmrsh here: if jobs have none either, ranks "
+            "start on other nodes by ssh, of which PBS does not know");
+    add(f, VERDICT_ABSENT, "pbs limits",
+        "what queues allow is not looked at before a job is submitted: qsub "
+        "refuses what is too much, or the job waits (mlbatch status says "
+        "why); partitions in the site file are looked at");
+    add(f, VERDICT_ABSENT, "pbs requeue",
+        "users cannot have a job started again: a run goes on as another "
+        "job, which its nodes must be allowed to submit");
+    if (torque)
+        add(f, VERDICT_ABSENT, "pbs log",
+            "Torque copies a job's own words to the run when it ends, so the "
+            "script writes the log; what Torque itself says is lost");
+}
+
 /* Each launcher's programs, on the schedulers that are not templates of the
  * agent itself. */
 static void look_at_launchers(const struct cmd_context *context,
@@ -248,6 +277,7 @@ int cmd_doctor(int argc, char **argv)
         look_at_site(&context, &f);
         look_at_store(&context, &f);
         look_at_schedulers(&context, &f);
+        look_at_pbs(&context, &f);
         look_at_launchers(&context, &f);
         ask_helper(&f, "mlbatch-agent", NULL);
         ask_helper(&f, "mlbatch-store", context.store);

@@ -283,13 +283,13 @@ static int explain(const struct mlb_site *site, const char *id,
     return rc;
 }
 
-/* history: query asks for it as well, in the same call. */
 const struct mlb_scheduler scheduler_pbs = {
     .name = "pbs",
     .probe = probe,
     .submit = pbs_submit,
     .find = pbs_find,
     .query = pbs_query,
+    .history = pbs_history,
     .cancel = cancel,
     .hold = hold,
     .release = release,

@@ -44,6 +44,8 @@ int pbs_ask(const struct mlb_strings *ids, struct pbs_answer *answer,
 
 int pbs_query(const struct mlb_site *site, struct mlb_job_status *jobs,
               size_t count, struct mlb_error *err);
+int pbs_history(const struct mlb_site *site, struct mlb_job_status *jobs,
+                size_t count, struct mlb_error *err);
 int pbs_find(const struct mlb_plan *plan, const struct mlb_site *site,
              char *id, struct mlb_error *err);
 

@@ -87,37 +87,35 @@ static void take_jobs(struct wanted *wanted, size_t count,
     }
 }
 
-/* The last word of a line that says no. */
-static struct pbs_span last_word(const char *line, size_t length)
-{
-    size_t start;
-
-    while (length > 0 && line[length - 1] == ' ')
-        length--;
-    for (start = length; start > 0 && line[start - 1] != ' ';)
-        start--;
-    return (struct pbs_span){ line + start, length - start };
-}
-
-/* Each job that PBS said it does not have. */
-static void take_denials(struct wanted *wanted, size_t count,
-                         const struct mlb_text *errors)
+/* Is it a line in which PBS says of a job that it has no more to say? */
+static bool is_denial(const char *line, size_t length)
 {
     static const char *const denials[] = {
         "Unknown Job Id", "illegally formed job identifier", NO_HISTORY,
+        "Job has finished",
     };
 
+    for (size_t i = 0; i < sizeof(denials) / sizeof(denials[0]); i++)
+        if (memmem(line, length, denials[i], strlen(denials[i])))
+            return true;
+    return false;
+}
+
+/* Each job that PBS said it does not have: its id is a word of the line. */
+static void take_denials(struct wanted *wanted, size_t count,
+                         const struct mlb_text *errors)
+{
     for (const char *line = errors->data; *line;) {
-        size_t n = strcspn(line, "\n");
-        char *copy = xstrndup(line, n);
-        bool denied = false;
-        for (size_t i = 0; i < sizeof(denials) / sizeof(denials[0]); i++)
-            denied |= strstr(copy, denials[i]) != NULL;
-        free(copy);
-        struct pbs_span number = number_of(last_word(line, n));
-        for (size_t i = denied ? find_first(wanted, count, number) : count;
-             i < count && compare_spans(wanted[i].number, number) == 0; i++)
-            wanted[i].answered = true;
+        size_t n = strcspn(line, "\n"), at = 0;
+        while (at < n && is_denial(line, n)) {
+            size_t length = strcspn(line + at, " \n");
+            struct pbs_span number =
+                number_of((struct pbs_span){ line + at, length });
+            for (size_t i = find_first(wanted, count, number); i < count &&
+                 compare_spans(wanted[i].number, number) == 0; i++)
+                wanted[i].answered = true;
+            at += length + 1;
+        }
         line += n + (line[n] == '\n');
     }
 }
@@ -187,19 +185,19 @@ static void reset(struct mlb_job_status *jobs, size_t count)
     for (size_t i = 0; i < count; i++)
         jobs[i] = (struct mlb_job_status){ .id = jobs[i].id,
                                            .token = jobs[i].token,
+                                           .submitted = jobs[i].submitted,
                                            .exit_code = -1 };
 }
 
-int pbs_query(const struct mlb_site *site, struct mlb_job_status *jobs,
-              size_t count, struct mlb_error *err)
+/* As pbs_query; *history as by pbs_ask. */
+static int ask_all(struct mlb_job_status *jobs, size_t count, bool *history,
+                   struct mlb_error *err)
 {
     struct pbs_answer answer = PBS_ANSWER_INIT;
     struct mlb_strings ids = MLB_STRINGS_INIT;
     struct wanted *wanted = xcalloc(count, sizeof(*wanted));
-    bool history = true;
     int rc = 0;
 
-    (void)site;
     reset(jobs, count);
     for (size_t i = 0; i < count; i++) {
         struct pbs_span id = { jobs[i].id, strlen(jobs[i].id) };
@@ -212,7 +210,7 @@ int pbs_query(const struct mlb_site *site, struct mlb_job_status *jobs,
             wanted[i].answered = true;
     }
     if (ids.count > 0)
-        rc = pbs_ask(&ids, &answer, &history, err);
+        rc = pbs_ask(&ids, &answer, history, err);
     if (rc == 0) {
         qsort(wanted, count, sizeof(*wanted), compare);
         take_jobs(wanted, count, &answer.out);
@@ -221,14 +219,33 @@ int pbs_query(const struct mlb_site *site, struct mlb_job_status *jobs,
     }
     if (rc < 0)
         reset(jobs, count);
-    for (size_t i = 0; rc == 0 && !history && i < count; i++)
-        if (!jobs[i].known)
-            snprintf(jobs[i].reason, sizeof(jobs[i].reason),
-                     "PBS keeps no history of jobs here");
     pbs_answer_clear(&answer);
     strings_clear(&ids);
     free(wanted);
     return rc;
+}
+
+int pbs_query(const struct mlb_site *site, struct mlb_job_status *jobs,
+              size_t count, struct mlb_error *err)
+{
+    (void)site;
+    return ask_all(jobs, count, NULL, err);
+}
+
+/* Where PBS keeps a history, query has looked into it already: what is left
+ * to tell is whether it does. */
+int pbs_history(const struct mlb_site *site, struct mlb_job_status *jobs,
+                size_t count, struct mlb_error *err)
+{
+    bool history = true;
+
+    (void)site;
+    if (ask_all(jobs, count, &history, err) < 0)
+        return -1;
+    if (!history)
+        return mlb_error_set(err, MLB_ERR_UNSUPPORTED,
+                             "PBS keeps no history of jobs here");
+    return 0;
 }
 
 /* The ids of this user's jobs of that name, ended ones too where PBS keeps

@@ -216,6 +216,14 @@ S
     until_true 30 is_state h.3 running
     mlbatch cancel h.3
     until_true 30 is_state h.3 cancelled
+    # Of one whose agent could not say a word nobody can tell.
+    mlbatch submit --job-name=h -- sleep 600
+    until_true 30 is_state h.4 running
+    pbsplay kill "$(job_of h.4)"
+    until_true 30 no_jobs_are_left
+    run mlbatch status h.4
+    echo "$output"
+    [[ "$output" == *unknown*"PBS keeps no history of jobs here"* ]]
 }
 
 @test "pbs$MLB_REPLAYED: an id that another job has now is not taken for ours" {
@@ -224,7 +232,7 @@ S
     until_true 30 is_state first.1 running
     local job
     job=$(job_of first.1)
-    kill_run first.1
+    pbsplay kill "$job"
     # As after a server lost its data: the next job has the same id.
     pbsplay forget $((${job%%.*} - 1))
     mlbatch submit --job-name=second -- sleep 600

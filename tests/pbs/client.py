@@ -243,9 +243,9 @@ def select():
     given, words = options("a:A:c:h:HJl:N:p:q:r:s:t:TP:xu:" if not TORQUE
                            else "a:A:c:h:l:N:p:q:r:s:u:", "usage: qselect\n")
     asked = dict(given)
-    if set(asked) - {"-x", "-N", "-u"} or "-N" not in asked:
+    if set(asked) - {"-x", "-N", "-u"}:
         not_played("this choice")
-    finish(ask("select", name=asked["-N"], owner=asked.get("-u"),
+    finish(ask("select", name=asked.get("-N"), owner=asked.get("-u"),
                ended="-x" in asked))
 
 

@@ -363,7 +363,9 @@ class Job:
         now = self.server.now()
         if self.state == "R" and self.substate == 41:
             if time.monotonic() >= self.due:
-                if self.deleted:     # it looks as if it had run to its end
+                if self.deleted and self.server.torque:
+                    self.finish(271, 91, "")
+                elif self.deleted:   # it looks as if it had run to its end
                     self.finish(0, 92, "and finished")
                 else:
                     self.due = None
@@ -410,7 +412,8 @@ class Server:
                 raise No(1, "illegally formed job identifier: " + text)
             raise No(NO_QUEUE, "Unknown queue destination " + text)
         job = self.jobs.get(int(match.group(1)))
-        if not job:
+        if not job or (job.state == "F" and not self.keeps_history and
+                       not self.torque):
             raise No(UNKNOWN, "Unknown Job Id %s.pbs1" % match.group(1))
         if job.state == "F" and not ended:
             raise No(FINISHED, job)
@@ -540,7 +543,7 @@ class Server:
                               "job history\n", "code": 64}
         return {"out": "".join(
             job.id + "\n" for job in self.jobs.values()
-            if job.name == request["name"] and
+            if request["name"] in (None, job.name) and
             request["owner"] in (None, job.user) and
             (job.state != "F" or request["ended"]))}
 
@@ -607,6 +610,8 @@ class Server:
             self.kill_delay = float(value)
         elif word == "lose":
             self.lost_answers = int(value)
+        elif word == "kill":         # all that the job has on its nodes
+            self.find(value).signal(signal.SIGKILL)
         elif word == "down":         # the server; jobs go on
             self.down_until = time.monotonic() + float(value)
         elif word == "forget":       # as a server that lost its data base

@@ -178,7 +178,12 @@ static void test_history_off(void **state)
     assert_int_equal(jobs[0].state, MLB_STATE_PENDING);
     assert_string_equal(jobs[0].reason, "Not Running: x");
     assert_false(jobs[1].known);
-    assert_string_equal(jobs[1].reason, "PBS keeps no history of jobs here");
+    assert_int_equal(scheduler_pbs.history(NULL, jobs + 1, 1, &err), -1);
+    assert_int_equal(err.code, MLB_ERR_UNSUPPORTED);
+    assert_string_equal(err.text, "PBS keeps no history of jobs here");
+    play("qstat", "echo 'qstat: Unknown Job Id 8.pbs1' >&2; exit 153\n");
+    assert_int_equal(scheduler_pbs.history(NULL, jobs + 1, 1, &err), 0);
+    assert_false(jobs[1].known);
 }
 
 /* qdel of a job on its way to the node makes it look as if it had ended by
