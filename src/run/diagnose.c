@@ -241,7 +241,9 @@ void diagnose(const struct diagnose_facts *facts,
                          best.length);
         return;
     }
-    if (cause_depth(code) > cause_depth(best.cause)) {
+    /* Who aborts has mostly said why. */
+    bool told = signal_of(facts) == SIGABRT && best.cause != MLB_CAUSE_UNKNOWN;
+    if (!told && cause_depth(code) > cause_depth(best.cause)) {
         tell_facts(facts, code, out);
         tell_last_lines(logs, count, out);
         return;

@@ -15,6 +15,7 @@
 /* An exception's trace while it is being read. */
 struct trace {
     bool open, chained;
+    bool ignored;            /* Python says of it that it goes on */
     size_t start;            /* its line */
     long rank;
     const char *file;        /* innermost frame: the user's if there is one */
@@ -26,8 +27,10 @@ struct trace {
 struct scan {
     struct finding line, fatal;
     size_t fatal_start;
+    size_t last_end;         /* line of the last trace's end, whose ever */
     struct trace trace;
     size_t lines;
+    size_t ignored_at;       /* the line "Exception ignored in ..." */
     bool command;            /* may one not have been found? */
 };
 
@@ -204,7 +207,9 @@ static void end_trace(struct scan *s, const struct log_line *l)
     f.file_length = t->file_length;
     f.file_line = t->file_line;
     f.frame_line = t->frame_line;
-    take_fatal(s, &f, t->open ? t->start : s->lines);
+    s->last_end = s->lines;
+    if (!t->open || !t->ignored)
+        take_fatal(s, &f, t->open ? t->start : s->lines);
     *t = (struct trace){ .open = false };
 }
 
@@ -253,7 +258,13 @@ static bool read_trace(struct scan *s, const struct log_line *l)
     if (has(l, "Traceback (most recent call last)")) {
         bool chained = t->chained;
         *t = (struct trace){ .open = true, .chained = chained,
+                             .ignored = s->ignored_at > 0 &&
+                                        s->ignored_at + 1 == s->lines,
                              .start = s->lines, .rank = l->rank };
+        return true;
+    }
+    if (starts(l, "Exception ignored in")) {
+        s->ignored_at = s->lines;
         return true;
     }
     if (starts(l, "During handling of the above exception") ||
@@ -294,6 +305,7 @@ static void read_line(struct scan *s, const char *text, size_t length)
         return;
     struct finding f = found(s, &l, sign->cause);
     if (ends) {
+        s->last_end = s->lines;
         take_fatal(s, &f, s->lines);
         return;
     }
@@ -301,10 +313,14 @@ static void read_line(struct scan *s, const char *text, size_t length)
     take_line(s, &f);
 }
 
-/* A line may have caused the end that followed; one long before has not. */
+/* A line may have caused the end that followed; one long before has not. Nor
+ * has an exception after which all went on. */
 static void choose(const struct scan *s, struct finding *out)
 {
-    const struct finding *line = &s->line, *fatal = &s->fatal;
+    const struct finding *line = &s->line;
+    const struct finding none = { .rank = -1 };
+    const struct finding *fatal = s->lines - s->last_end < FAR ? &s->fatal
+                                                               : &none;
     bool late = line->sure || s->lines - line->line < FAR;
 
     *out = *fatal;
