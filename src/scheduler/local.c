@@ -127,7 +127,7 @@ static int explain(const struct mlb_site *site, const char *id,
     long number;
 
     *waiting = (struct mlb_waiting){ .start = 0 };
-    if (read_id(id, &number) != 0)
+    if (local_read_id(id, &number) != 0)
         return mlb_error_set(err, MLB_ERR_NOT_FOUND,
                              "job %s is not of this machine", id);
     if (queue_look(&queue, site->store, err) < 0)
