@@ -102,7 +102,8 @@ static void add_others(const struct queue *queue, const struct ticket *t,
     for (size_t i = 0; i < queue->count; i++) {
         const struct ticket *o = &queue->tickets[i];
         if (o->running != running ||
-            (!running && (o->held || o->number >= t->number)))
+            (!running &&
+             (queue_lets_pass(queue, o) || o->number >= t->number)))
             continue;
         if (++count > OTHERS_MOST)
             continue;
