@@ -258,8 +258,8 @@ static size_t check_option(const struct mlb_plan *plan,
     return at + 1;
 }
 
-/* Not fulfilled, and the job removed, if one of them is deleted before it
- * ever ran: a state that PBS tells as cancelled. */
+/* One that is deleted before it ever ran does not count as ended, and the job
+ * waits for ever: explain says so. */
 static void add_after(struct mlb_plan *plan)
 {
     struct mlb_text value = MLB_TEXT_INIT;

@@ -112,9 +112,8 @@ out:
     return rc;
 }
 
-/* The first job of that id into job, whose spans are of answer. */
-static int look(const char *id, struct pbs_answer *answer,
-                struct pbs_job *job, struct mlb_error *err)
+int pbs_look(const char *id, struct pbs_answer *answer, struct pbs_job *job,
+             struct mlb_error *err)
 {
     struct mlb_strings ids = MLB_STRINGS_INIT;
     struct pbs_span span = { id, strlen(id) };
@@ -169,7 +168,7 @@ static int cancel(const struct mlb_site *site, const char *id,
     (void)site;
     for (int i = 0; starting && i < STARTING_LOOKS; i++) {
         struct pbs_answer answer = PBS_ANSWER_INIT;
-        int rc = look(id, &answer, &job, err);
+        int rc = pbs_look(id, &answer, &job, err);
         starting = rc == 0 && job.state == 'R' && job.substate == STARTING;
         pbs_answer_clear(&answer);
         if (rc < 0)
@@ -189,7 +188,7 @@ static int hold(const struct mlb_site *site, const char *id,
 {
     struct pbs_answer answer = PBS_ANSWER_INIT;
     struct pbs_job job;
-    int rc = look(id, &answer, &job, err);
+    int rc = pbs_look(id, &answer, &job, err);
 
     (void)site;
     if (rc == 0 && !(job.state && strchr("QHWT", job.state)))
@@ -212,77 +211,6 @@ static int release(const struct mlb_site *site, const char *id,
     return act("qrls", id, err);
 }
 
-/* What PBS's scheduler writes into a comment, in one word and in ours. */
-static const struct {
-    const char *start, *reason, *words;
-} reasons[] = {
-    { "Can Never Run", "Never", "no node has what it asks for" },
-    { "Not Running: Insufficient amount of", "Resources",
-      "other jobs have what it asks for" },
-    { "Not Running: No available resources", "Resources",
-      "other jobs have what it asks for" },
-    { "Not Running: Not enough", "Resources",
-      "other jobs have what it asks for" },
-    { "Not Running: Queue not started", "QueueStopped",
-      "its queue takes jobs, but starts none" },
-    { "Not Running: Job is requesting an exclusive", "Resources",
-      "it wants nodes for itself, and others are on them" },
-    { "Not Running: Dedicated", "Reserved",
-      "time is set apart for others before it would end" },
-    { "Not Running: would exceed", "Limit",
-      "you or your group run as much as you may" },
-    { "Not Running: ", "NotRunning", "PBS does not start it" },
-    { "Job held by", "Held", "somebody holds it; mlbatch release lets it "
-                             "go" },
-    { "job held, too many failed", "Held",
-      "PBS could not start it on many tries and holds it" },
-};
-
-static void describe_wait(const struct pbs_job *job,
-                          struct mlb_waiting *waiting)
-{
-    struct pbs_span c = job->comment;
-
-    snprintf(waiting->reason, sizeof(waiting->reason), "%s",
-             job->state != 'H'      ? "Queued"
-             : job->substate == 22 ? "Dependency"
-                                   : "Held");
-    snprintf(waiting->text, sizeof(waiting->text), "%s",
-             job->state != 'H'      ? "PBS has not yet said why"
-             : job->substate == 22 ? "it waits for another job"
-                                   : "it is held");
-    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
-        size_t n = strlen(reasons[i].start);
-        if (c.length < n || memcmp(c.text, reasons[i].start, n) != 0)
-            continue;
-        char *raw = xstrndup(c.text, c.length), *said = text_printable(raw);
-        snprintf(waiting->reason, sizeof(waiting->reason), "%s",
-                 reasons[i].reason);
-        snprintf(waiting->text, sizeof(waiting->text), "%s: %s",
-                 reasons[i].words, said);
-        free(said);
-        free(raw);
-        return;
-    }
-}
-
-static int explain(const struct mlb_site *site, const char *id,
-                   struct mlb_waiting *waiting, struct mlb_error *err)
-{
-    struct pbs_answer answer = PBS_ANSWER_INIT;
-    struct pbs_job job;
-    int rc = look(id, &answer, &job, err);
-
-    (void)site;
-    *waiting = (struct mlb_waiting){ .start = 0 };
-    if (rc == 0) {
-        describe_wait(&job, waiting);
-        waiting->start = job.expected;
-    }
-    pbs_answer_clear(&answer);
-    return rc;
-}
-
 const struct mlb_scheduler scheduler_pbs = {
     .name = "pbs",
     .probe = probe,
@@ -293,5 +221,5 @@ const struct mlb_scheduler scheduler_pbs = {
     .cancel = cancel,
     .hold = hold,
     .release = release,
-    .explain = explain,
+    .explain = pbs_explain,
 };

@@ -49,6 +49,16 @@ int pbs_history(const struct mlb_site *site, struct mlb_job_status *jobs,
 int pbs_find(const struct mlb_plan *plan, const struct mlb_site *site,
              char *id, struct mlb_error *err);
 
+/* ---- pbs.c ---- */
+
+/* The job of that id into job, whose spans are of answer. */
+int pbs_look(const char *id, struct pbs_answer *answer, struct pbs_job *job,
+             struct mlb_error *err);
+
+/* ---- pbs_explain.c ---- */
+int pbs_explain(const struct mlb_site *site, const char *id,
+                struct mlb_waiting *waiting, struct mlb_error *err);
+
 /* ---- pbs_submit.c ---- */
 int pbs_submit(const struct mlb_plan *plan, const struct mlb_site *site,
                char *id, struct mlb_error *err);

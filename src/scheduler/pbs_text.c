@@ -27,6 +27,7 @@ static const struct attribute {
     { "comment", SPAN, offsetof(struct pbs_job, comment) },
     { "comp_time", TIME, offsetof(struct pbs_job, ended) },
     { "ctime", TIME, offsetof(struct pbs_job, created) },
+    { "depend", SPAN, offsetof(struct pbs_job, depend) },
     { "estimated.start_time", TIME, offsetof(struct pbs_job, expected) },
     { "exec_host", SPAN, offsetof(struct pbs_job, exec_host) },
     { "exec_vnode", SPAN, offsetof(struct pbs_job, exec_vnode) },

@@ -18,6 +18,7 @@ struct pbs_span {
 struct pbs_job {
     struct pbs_span id;          /* "15.pbs1", "15[].pbs1", "15[2].pbs1" */
     struct pbs_span name, owner, queue, comment, exec_host, exec_vnode;
+    struct pbs_span depend;      /* "afterany:7.pbs1@pbs1" */
     struct pbs_span walltime;    /* Resource_List.walltime, "HH:MM:SS" */
     struct pbs_span token;       /* MLB_TOKEN of Variable_List */
     char state;                  /* a letter; 0: not given */

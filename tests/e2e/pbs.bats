@@ -87,6 +87,21 @@ has_reason() {
     [[ "$(mlbatch status "$1")" == *"$2"* ]]
 }
 
+@test "pbs$MLB_REPLAYED: who waits for a deleted run in vain is told so" {
+    mlbatch submit --job-name=parent --cpus-per-task=60000 -- true
+    mlbatch submit --job-name=child --after-any=parent -- true
+    run mlbatch explain child
+    echo "$output"
+    [[ "$output" == *"waits for another job"* ]]
+    mlbatch cancel parent
+    until_true 30 is_state parent.1 cancelled
+    run mlbatch explain child
+    echo "$output"
+    [[ "$output" == *"PBS lets it wait for ever"* ]]
+    mlbatch cancel child
+    until_true 30 is_state child.1 cancelled
+}
+
 @test "pbs$MLB_REPLAYED: cancel just after submit is a cancel" {
     # A played job stays that long in the state in which qdel goes wrong.
     [ -z "$MLB_REPLAYED" ] || pbsplay starting 1

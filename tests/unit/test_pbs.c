@@ -269,6 +269,34 @@ static void test_explain(void **state)
     }
 }
 
+/* A parent that was deleted before it ran never lets the job go. */
+static void test_waits_in_vain(void **state)
+{
+    static const char child[] =
+        "Job Id: 9.pbs1\n    job_state = H\n    substate = 22\n"
+        "    depend = afterany:7.pbs1@pbs1:8.pbs1@pbs1\n";
+    struct mlb_waiting w;
+
+    (void)state;
+    play_text("qstat", child, "");
+    play("qstat", "if [ \"$4\" = 9.pbs1 ]; then cat \"$0.text\"; else\n"
+                  "printf 'Job Id: 7.pbs1\\n    job_state = F\\n'\n"
+                  "printf 'Job Id: 8.pbs1\\n    job_state = %s\\n' "
+                  "\"$(cat \"$0.state\")\"\nfi\n");
+    char *path = xasprintf("%s/qstat.state", bin);
+    assert_int_equal(files_publish(path, "Q", 1, 0644, &err), 0);
+    assert_int_equal(scheduler_pbs.explain(NULL, "9.pbs1", &w, &err), 0);
+    assert_string_equal(w.reason, "Dependency");
+    assert_string_equal(w.text, "it waits for another job");
+    calls("qstat");
+    assert_int_equal(files_publish(path, "F", 1, 0644, &err), 0);
+    assert_int_equal(scheduler_pbs.explain(NULL, "9.pbs1", &w, &err), 0);
+    assert_non_null(strstr(w.text, "PBS lets it wait for ever"));
+    assert_string_equal(calls("qstat"), "-x -f -w 9.pbs1\n"
+                                        "-x -f -w 7.pbs1 8.pbs1\n");
+    free(path);
+}
+
 /* Options and script reach qsub as they are, whatever is in the environment
  * of whoever submits. */
 static void test_submit(void **state)
@@ -390,6 +418,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_query), TEST(test_partial), TEST(test_history_off),
         TEST(test_cancel), TEST(test_hold), TEST(test_explain),
+        TEST(test_waits_in_vain),
         TEST(test_submit), TEST(test_find), TEST(test_exports),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
