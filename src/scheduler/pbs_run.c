@@ -65,6 +65,13 @@ static void make_environment(struct mlb_strings *out)
     environment_set(out, "LC_ALL", "C");
 }
 
+/* A client that nobody told where its server is. */
+static bool is_not_set_up(const struct pbs_answer *answer)
+{
+    return answer->code != 0 &&
+           strstr(answer->errors.data, "pbs conf variables not found");
+}
+
 /* Did it speak with no server? */
 static bool is_silent(const struct pbs_answer *answer)
 {
@@ -140,6 +147,9 @@ int pbs_run(char *const *argv, const struct mlb_text *input,
                                       ? MLB_ERR_UNSUPPORTED
                                       : MLB_ERR_UNREACHABLE, "%s", why.text);
     answer->code = process_exit_code(status);
+    if (is_not_set_up(answer))
+        return mlb_error_set(err, MLB_ERR_UNSUPPORTED, "PBS is not set up "
+                             "here (no PBS_HOME and PBS_EXEC in pbs.conf)");
     if (is_silent(answer) || answer->code >= 255 ||
         (answer->code != 0 && answer->errors.length == 0) ||
         answer->code == 128 + 9 || answer->code == 128 + 15)

@@ -131,6 +131,10 @@ static struct pbs_span find_token(struct pbs_span list)
 {
     static const char name[] = "MLB_TOKEN=";
 
+    /* Most jobs are others', whose long lists need no more than a look. */
+    if (list.length == 0 ||
+        !memmem(list.text, list.length, name, sizeof(name) - 1))
+        return (struct pbs_span){ NULL, 0 };
     while (list.length > 0) {
         struct pbs_span variable = { list.text, variable_length(list) };
         skip(&list, variable.length);

@@ -341,6 +341,28 @@ static void test_submit(void **state)
     unsetenv("MAIL");
 }
 
+/* auto must go on to this machine where a client of PBS has no server, and
+ * must not where the server is silent. */
+static void test_not_set_up(void **state)
+{
+    struct mlb_probe found;
+
+    (void)state;
+    play("qstat", "echo 'pbsconf error: pbs conf variables not found: PBS_HOME"
+                  " PBS_EXEC' >&2\necho 'No such file or directory' >&2\n"
+                  "echo 'qstat: cannot connect to server  (errno=0)' >&2\n"
+                  "exit 255\n");
+    assert_int_equal(scheduler_pbs.probe(NULL, &found, &err), -1);
+    assert_int_equal(err.code, MLB_ERR_UNSUPPORTED);
+    play("qstat", DOWN "exit 255\n");
+    assert_int_equal(scheduler_pbs.probe(NULL, &found, &err), -1);
+    assert_int_equal(err.code, MLB_ERR_UNREACHABLE);
+    play_text("qstat", "Server: pbs1\n    job_history_enable = True\n", "");
+    assert_int_equal(scheduler_pbs.probe(NULL, &found, &err), 0);
+    assert_string_equal(found.version, "OpenPBS 23.06.06");
+    assert_string_equal(found.text, "server pbs1, history of jobs is kept");
+}
+
 /* Only the job that has the plan's token is the one that was lost. */
 static void test_find(void **state)
 {
@@ -419,7 +441,8 @@ int main(void)
         TEST(test_query), TEST(test_partial), TEST(test_history_off),
         TEST(test_cancel), TEST(test_hold), TEST(test_explain),
         TEST(test_waits_in_vain),
-        TEST(test_submit), TEST(test_find), TEST(test_exports),
+        TEST(test_submit), TEST(test_not_set_up),
+        TEST(test_find), TEST(test_exports),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
