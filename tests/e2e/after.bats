@@ -31,7 +31,7 @@ has_other_job() {
     [ -n "$(job_of "$1")" ] && [ "$(job_of "$1")" != "$2" ]
 }
 
-@test "$SCHED: a chain runs in its order" {
+@test "$SCHED$MLB_REPLAYED: a chain runs in its order" {
     gated one
     mlbatch submit --job-name=two --after=one -- sh -c 'date +%s.%N > two'
     mlbatch submit --job-name=three --after=two -- \
@@ -47,7 +47,7 @@ has_other_job() {
     grep 'ok = \["one.1"\]' "$MLBATCH_STORE"/runs/two.1/job.conf
 }
 
-@test "$SCHED: what comes after a failure is cancelled, or wanted it" {
+@test "$SCHED$MLB_REPLAYED: what comes after a failure is cancelled, or wanted it" {
     gated one
     mlbatch submit --job-name=ok --after=one -- touch ok
     mlbatch submit --job-name=next --after=ok -- touch next
@@ -66,7 +66,7 @@ has_other_job() {
     [ "$(text_of next.1)" = "ok.1 ended cancelled" ]
 }
 
-@test "$SCHED: a run that has ended decides at once" {
+@test "$SCHED$MLB_REPLAYED: a run that has ended decides at once" {
     mlbatch submit --job-name=good -- true
     mlbatch submit --job-name=bad -- sh -c 'exit 3'
     mlbatch wait good
@@ -94,7 +94,7 @@ good.1
 later.1" ]
 }
 
-@test "$SCHED: a run that goes on under another job is still waited for" {
+@test "$SCHED$MLB_REPLAYED: a run that goes on under another job is still waited for" {
     gated one
     until_true 30 is_state one.1 running
     mlbatch submit --job-name=two --after=one --hold -- touch two
@@ -113,7 +113,7 @@ later.1" ]
     [ -e two ]
 }
 
-@test "$SCHED: no circle of runs" {
+@test "$SCHED$MLB_REPLAYED: no circle of runs" {
     mlbatch submit --job-name=one --hold -- true
     mlbatch submit --job-name=two --after=one --hold -- true
     mlbatch submit --job-name=three --after=two -- true

@@ -15,7 +15,7 @@ final_line() {
 
 has_checkpoint() { compgen -G "$1/step-*" > /dev/null; }
 
-@test "$SCHED: digits trains on 4 nodes x 2 tasks, to 95 % and more" {
+@test "$SCHED$MLB_REPLAYED: digits trains on 4 nodes x 2 tasks, to 95 % and more" {
     run mlbatch submit --wait digits.conf
     echo "$output"
     [ "$status" -eq 0 ]
@@ -33,7 +33,7 @@ has_checkpoint() { compgen -G "$1/step-*" > /dev/null; }
     [[ "$output" == *"$(basename "$file" | sed 's/step-0*\(.*\)\.h5/\1/')"* ]]
 }
 
-@test "$SCHED: digits gives the same bits on 1, 2 and 4 ranks" {
+@test "$SCHED$MLB_REPLAYED: digits gives the same bits on 1, 2 and 4 ranks" {
     local one two four
     mlbatch submit --wait digits.conf resources.nodes=1 \
         resources.tasks_per_node=1
@@ -47,7 +47,7 @@ has_checkpoint() { compgen -G "$1/step-*" > /dev/null; }
     [ -n "$one" ] && [ "$one" = "$two" ] && [ "$one" = "$four" ]
 }
 
-@test "$SCHED: cancelled in the middle, digits resumes to the same bits" {
+@test "$SCHED$MLB_REPLAYED: cancelled in the middle, digits resumes to the same bits" {
     mlbatch submit --wait digits.conf 'command[2]=60'
     mlbatch submit digits.conf 'command[2]=60' checkpoint.every=1
     until_true 60 has_text \
@@ -66,7 +66,7 @@ has_checkpoint() { compgen -G "$1/step-*" > /dev/null; }
     [ "$(final_line digits.2)" = "$(final_line digits.1)" ]
 }
 
-@test "$SCHED: killed with -9 in the middle, digits ends with the same bits" {
+@test "$SCHED$MLB_REPLAYED: killed with -9 in the middle, digits ends with the same bits" {
     local checkpoints=$MLBATCH_STORE/runs/digits.2/checkpoints
     mlbatch submit --wait digits.conf 'command[2]=100'
     mlbatch submit digits.conf 'command[2]=100' checkpoint.every=1
@@ -84,7 +84,7 @@ has_checkpoint() { compgen -G "$1/step-*" > /dev/null; }
     [ "$(final_line digits.2)" = "$(final_line digits.1)" ]
 }
 
-@test "$SCHED: data set and checkpoint read back in h5py" {
+@test "$SCHED$MLB_REPLAYED: data set and checkpoint read back in h5py" {
     /usr/bin/python3 - "$MLBATCH_STORE" <<'P'
 import glob, gzip, os, sys
 import h5py

@@ -6,7 +6,7 @@ load helper
 setup() { common_setup; }
 teardown() { common_teardown; }
 
-@test "$SCHED: a run submitted with --hold starts when it is released" {
+@test "$SCHED$MLB_REPLAYED: a run submitted with --hold starts when it is released" {
     mlbatch submit --hold --job-name=kept -- touch began
     mlbatch submit --job-name=other -- true
     mlbatch wait other
@@ -23,7 +23,7 @@ teardown() { common_teardown; }
     [[ "$output" == *"kept.1 is completed: only a run that waits"* ]]
 }
 
-@test "$SCHED: hold keeps a waiting run from starting" {
+@test "$SCHED$MLB_REPLAYED: hold keeps a waiting run from starting" {
     # A run that is held already may be held again.
     mlbatch submit --hold --job-name=kept -- true
     run mlbatch hold --json kept.1
@@ -38,7 +38,7 @@ teardown() { common_teardown; }
     [[ "$output" == *"kept.1 is completed"*"no run nobody.7"* ]]
 }
 
-@test "$SCHED: a held run can be cancelled" {
+@test "$SCHED$MLB_REPLAYED: a held run can be cancelled" {
     mlbatch submit --hold --job-name=kept -- touch began
     mlbatch cancel kept
     until_true 30 has_ended kept.1

@@ -269,12 +269,14 @@ S
     run mlbatch submit --wait launch=torch resources.nodes=2 \
         resources.tasks_per_node=2 resources.cpus_per_task=2 \
         resources.memory_per_node=1G --job-name=t -- \
-        sh -c 'echo $RANK of $WORLD_SIZE, node $NODE_RANK; exit $RANK'
+        sh -c 'echo $RANK of $WORLD_SIZE, node $NODE_RANK'
     echo "$output"
-    [ "$status" -ne 0 ]
+    [ "$status" -eq 0 ]
     run mlbatch logs t --rank=3
-    [[ "$output" == *"3 of 4, node 1"* ]]
-    grep -q 'rank 1' "$MLBATCH_STORE/runs/t.1/out/batch.log"
+    [ "$output" = "3 of 4, node 1" ]
+    run mlbatch submit --wait --job-name=t -- sh -c 'exit 3'
+    [ "$status" -eq 3 ]
+    grep -q 'exited with 3' "$MLBATCH_STORE/runs/t.2/out/batch.log"
     mlbatch submit --job-name=c -- sleep 600
     until_true 30 is_state c.1 running
     mlbatch cancel c

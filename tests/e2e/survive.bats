@@ -37,7 +37,7 @@ has_attempts() {
     [ "$(attempts "$1")" -ge "$2" ]
 }
 
-@test "$SCHED: a third of the time: digits finishes by itself, as one run" {
+@test "$SCHED$MLB_REPLAYED: a third of the time: digits finishes by itself, as one run" {
     local start=$SECONDS seconds
     train 300 --wait
     seconds=$((SECONDS - start))
@@ -57,7 +57,7 @@ has_attempts() {
     [ "$(mlbatch list --json | grep -c '"run": "digits')" -eq 2 ]
 }
 
-@test "$SCHED: interrupted as timeout and preempt, digits ends the same" {
+@test "$SCHED$MLB_REPLAYED: interrupted as timeout and preempt, digits ends the same" {
     train 1500 --wait
     train 1500 checkpoint.warn=2 'restart.on[0]=timeout' 'restart.on[1]=preempted'
     until_true 30 epoch_seen digits.2 .
@@ -78,7 +78,7 @@ has_attempts() {
     [[ "$output" == *"digits.2 is completed: only a run that runs"* ]]
 }
 
-@test "$SCHED: a run that makes no checkpoint is not started for ever" {
+@test "$SCHED$MLB_REPLAYED: a run that makes no checkpoint is not started for ever" {
     run mlbatch submit --wait --job-name=idle --time=1 -- sh -c 'exit 3'
     [ "$status" -eq 3 ]
     cat > fails.conf <<'EOF'
@@ -105,7 +105,7 @@ EOF
     is_state fails.1 completed
 }
 
-@test "$SCHED: a program without libmlbatch is asked by signal and command" {
+@test "$SCHED$MLB_REPLAYED: a program without libmlbatch is asked by signal and command" {
     cat > old.conf <<'EOF'
 name = "old";
 command = ["sh", "-c", "trap 'echo saved >> saved; exit 75' USR1
@@ -138,7 +138,7 @@ little_memory() {
         echo "$BASHPID" > "$group/cgroup.procs"
 }
 
-@test "$SCHED: out of memory is told, and asked for more of it" {
+@test "$SCHED$MLB_REPLAYED: out of memory is told, and asked for more of it" {
     [ "$SCHED" = local ] || skip "jobs of Slurm are not in this test's group"
     little_memory || skip "no memory control group can be made here"
     cat > hungry.conf <<'EOF'
