@@ -258,6 +258,21 @@ S
     until_true 30 is_state second.1 cancelled
 }
 
+@test "pbs$MLB_REPLAYED: a job whose node is lost runs again, as one run" {
+    played_only
+    mlbatch submit --job-name=n -- \
+        sh -c '[ ! -e begun ] || exit 0; touch begun; exec sleep 600'
+    until_true 30 test -e begun
+    local job
+    job=$(job_of n.1)
+    pbsplay lose_node "$job"
+    mlbatch wait n
+    is_state n.1 completed
+    [ "$(job_of n.1)" = "$job" ]
+    run mlbatch status n
+    [[ "$output" == *"attempts"*2* ]]
+}
+
 @test "torque$MLB_REPLAYED: runs are submitted, told of and cancelled" {
     played_only
     pbsplay stop

@@ -90,7 +90,7 @@ class Job:
         self.started = self.ended = 0
         self.comment, self.status, self.history = "", None, 0
         self.chunks, self.pid, self.sessions = [], 0, []
-        self.deleted = self.timed_out = False
+        self.deleted = self.timed_out = self.lost_node = False
         self.kill_at = self.due = None
         self.runs = 0
 
@@ -237,7 +237,7 @@ class Job:
 
     def begin(self, chunks):
         self.chunks = chunks
-        self.state, self.substate = "R", 41
+        self.state, self.substate, self.status = "R", 41, None
         self.started = self.modified = self.server.now()
         self.due = time.monotonic() + self.server.starting
         self.comment = "Job run at %s on %s" % (minute(self.started),
@@ -341,11 +341,22 @@ class Job:
 
     def reaped(self, status):
         """The top process has ended; the others may live on for a while."""
+        if self.lost_node:
+            self.requeue()
+            return
         self.status = (256 + os.WTERMSIG(status) if os.WIFSIGNALED(status)
                        else os.WEXITSTATUS(status))
         self.state, self.substate = "R", 42
         self.due = time.monotonic() + 0.1
         self.pid = -self.pid
+
+    def requeue(self):
+        """After node_fail_requeue: the same job from its beginning."""
+        self.signal(signal.SIGKILL)
+        self.state, self.substate, self.status = "Q", 10, -20
+        self.pid, self.sessions, self.chunks = 0, [], []
+        self.started, self.lost_node, self.kill_at = 0, False, None
+        self.modified = self.server.now()
 
     def ended_by(self):
         if self.timed_out:
@@ -612,6 +623,10 @@ class Server:
             self.lost_answers = int(value)
         elif word == "kill":         # all that the job has on its nodes
             self.find(value).signal(signal.SIGKILL)
+        elif word == "lose_node":    # and node_fail_requeue is over
+            job = self.find(value)
+            job.lost_node = True
+            job.signal(signal.SIGKILL)
         elif word == "down":         # the server; jobs go on
             self.down_until = time.monotonic() + float(value)
         elif word == "forget":       # as a server that lost its data base
