@@ -20,7 +20,7 @@ common_setup() {
 # one for each test.
 pbs_setup() {
     [ -z "$MLB_REPLAYED" ] || {
-        "$MLB_TOP/tests/pbs/up" "$BATS_TEST_TMPDIR/pbs" "$@"
+        "$MLB_TOP/tests/pbs/up" "$BATS_TEST_TMPDIR/pbs"
         export PATH=$BATS_TEST_TMPDIR/pbs/bin:$PATH
         # Its hosts are one machine, which Open MPI cannot know: it would
         # crash in the memory that ranks of one host share.

@@ -121,6 +121,15 @@ has_reason() {
     is_state late.1 timeout
 }
 
+@test "pbs$MLB_REPLAYED: PBS's clock says when the walltime is over" {
+    played_only
+    mlbatch submit --job-name=jump resources.walltime=10m -- sleep 600
+    until_true 30 is_state jump.1 running
+    pbsplay clock 700
+    # The agent's clock knows of no limit: only PBS can tell why it was ended.
+    until_true 30 is_state jump.1 timeout
+}
+
 @test "pbs$MLB_REPLAYED: ranks run on two nodes, in the submitter's environment" {
     [ "$(pbsnodes -a | grep -c 'state = free')" -ge 2 ] ||
         skip "there are not two free nodes"
