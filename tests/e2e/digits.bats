@@ -5,6 +5,7 @@
 load helper
 setup() {
     common_setup
+    needs_nodes 4
     digits_setup > import.log
 }
 teardown() { common_teardown; }

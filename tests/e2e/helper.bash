@@ -32,6 +32,13 @@ pbs_is_real() {
     [[ "$(qsub --version 2>&1)" == *pbs_version* ]]
 }
 
+# Skip the test where a PBS has fewer nodes that are free.
+needs_nodes() {
+    [ "$MLBATCH_SCHEDULER" != pbs ] ||
+        [ "$(pbsnodes -a | grep -c 'state = free')" -ge "$1" ] ||
+        skip "this PBS has no $1 free nodes"
+}
+
 # For the names of tests.
 MLB_REPLAYED=
 [ "${SCHED-}" != pbs ] || pbs_is_real || MLB_REPLAYED=" replayed"

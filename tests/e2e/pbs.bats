@@ -131,8 +131,7 @@ has_reason() {
 }
 
 @test "pbs$MLB_REPLAYED: ranks run on two nodes, in the submitter's environment" {
-    [ "$(pbsnodes -a | grep -c 'state = free')" -ge 2 ] ||
-        skip "there are not two free nodes"
+    needs_nodes 2
     cat > two.conf <<'C'
 name = "two";
 command = "echo $RANK/$WORLD_SIZE $LOCAL_RANK $NODE_RANK $MINE $PBS_NODENUM";
@@ -152,8 +151,7 @@ C
 }
 
 @test "pbs$MLB_REPLAYED: a rank that fails on one node ends those of the other" {
-    [ "$(pbsnodes -a | grep -c 'state = free')" -ge 2 ] ||
-        skip "there are not two free nodes"
+    needs_nodes 2
     cat > two.conf <<'C'
 name = "two";
 command = "if [ $RANK = 3 ]; then exit 5; fi; exec sleep 600";
