@@ -27,6 +27,8 @@ struct cmd_context {
     struct mlb_site *site;
     char *store;                            /* absolute */
     const char *scheduler_name;             /* option, environment, site */
+    long answer_age;                        /* seconds that a scheduler's answer
+                                               may be old; 0: ask */
 };
 #define CMD_CONTEXT_INIT { 0 }
 
@@ -81,6 +83,9 @@ void cmd_run_clear(struct cmd_run *run);
 int cmd_run_read(struct cmd_run *run, struct mlb_error *err);
 void cmd_runs_query(const struct cmd_context *context, struct cmd_run *runs,
                     size_t count);
+
+/* Does asking where the run stands cost no server anything? */
+bool cmd_run_at_hand(const struct cmd_run *run);
 
 /* Find, read and query one run by what the user typed. */
 int cmd_run_get(const struct cmd_context *context, const char *which,

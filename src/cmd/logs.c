@@ -87,7 +87,9 @@ static bool has_ended(const struct cmd_context *context, struct cmd_run *run,
     if (cmd_run_read(run, NULL) < 0)
         return true;
     if (!state_is_final(run->state.state) && time(NULL) >= *ask_at) {
-        cmd_runs_query(context, run, 1);
+        struct cmd_context shared = *context;
+        shared.answer_age = ASK_SECONDS;
+        cmd_runs_query(&shared, run, 1);
         *ask_at = time(NULL) + ASK_SECONDS;
     }
     return state_is_final(run->state.state) || run->lost;

@@ -7,6 +7,7 @@
 
 #include "base/files.h"
 #include "cmd/cmd.h"
+#include "cmd/poll_cache.h"
 
 void cmd_run_clear(struct cmd_run *run)
 {
@@ -183,7 +184,11 @@ static void query_one(const struct cmd_context *context,
         if (is_open(&runs[i], scheduler->name))
             inquiry_add(&live, &runs[i], i);
     if (live.count > 0) {
-        live.rc = scheduler->query(context->site, live.jobs, live.count,
+        const struct poll_request request = {
+            .scheduler = scheduler, .site = context->site,
+            .store = context->store, .age = context->answer_age,
+        };
+        live.rc = poll_cache_query(&request, live.jobs, live.count,
                                    &live.err);
         for (size_t i = 0; i < live.count; i++)
             apply(&runs[live.which[i]], &live, i, NULL, 0);
@@ -197,6 +202,14 @@ void cmd_runs_query(const struct cmd_context *context, struct cmd_run *runs,
 {
     for (size_t i = 0; schedulers[i]; i++)
         query_one(context, schedulers[i], runs, count);
+}
+
+bool cmd_run_at_hand(const struct cmd_run *run)
+{
+    for (size_t i = 0; schedulers[i]; i++)
+        if (strcmp(schedulers[i]->name, run->submission.scheduler) == 0)
+            return schedulers[i]->at_hand;
+    return false;
 }
 
 int cmd_run_get(const struct cmd_context *context, const char *which,

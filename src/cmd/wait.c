@@ -11,10 +11,12 @@
 #include "cmd/cmd.h"
 
 /* The scheduler is asked seldom, and less and less: the event log tells of
- * the end sooner. Sites punish those who poll their controller. */
-#define ASK_FIRST 2.0
+ * the end sooner. Sites punish those who poll their controller. Local runs
+ * are only files. */
+#define ASK_FIRST 10.0
 #define ASK_LAST 180.0
 #define ASK_GROWTH 1.5
+#define ASK_AT_HAND 2.0
 
 /* How long a look at the log may be late where inotify hears nothing: on a
  * network file system the writer is another machine. */
@@ -78,14 +80,56 @@ static int final_code(const struct mlb_run_state *s)
     return s->exit_code > 0 ? s->exit_code : MLB_ERR_FAILED;
 }
 
+/* When the scheduler is asked, and how old its answer may be then. */
+struct pace {
+    double ask_at, pause;
+    struct mlb_run_state seen;       /* by the log alone */
+    int lost;
+};
+
+/* What the log tells of the scheduler's doing makes an older answer wrong. */
+static bool has_moved(struct pace *pace, const struct mlb_run_state *log)
+{
+    bool moved = log->state != pace->seen.state ||
+                 log->attempts != pace->seen.attempts ||
+                 log->submitted != pace->seen.submitted;
+
+    pace->seen = *log;
+    return moved;
+}
+
+/* Ask if it is time to; true if it was. */
+static bool ask(const struct cmd_context *context, struct cmd_run *run,
+                struct pace *pace)
+{
+    struct cmd_context shared = *context;
+    bool moved = has_moved(pace, &run->state);
+
+    if (moved)
+        pace->pause = ASK_FIRST;
+    else if (now() < pace->ask_at)
+        return false;
+    /* Counted as lost is only what the scheduler says anew. */
+    shared.answer_age = moved || pace->lost > 0 ? 0 : (long)pace->pause;
+    cmd_runs_query(&shared, run, 1);
+    pace->lost = run->lost ? pace->lost + 1 : 0;
+    if (run->lost || cmd_run_at_hand(run)) {
+        pace->ask_at = now() + ASK_AT_HAND;
+    } else {
+        pace->ask_at = now() + pace->pause;
+        pace->pause *= ASK_GROWTH;
+        pace->pause = pace->pause < ASK_LAST ? pace->pause : ASK_LAST;
+    }
+    return true;
+}
+
 int cmd_wait_for(const struct cmd_context *context, const char *which,
                  bool quiet)
 {
     struct cmd_run run = { 0 };
     struct mlb_error err = { 0 };
     struct mlb_run_state told = { .state = (enum mlb_state)-1 };
-    double pause = ASK_FIRST, ask_at = now();
-    int lost = 0;
+    struct pace pace = { .pause = ASK_FIRST };
     int code = 0, inotify = inotify_init1(IN_CLOEXEC);
 
     if (run_find(context->store, which, &run.run, &err) < 0) {
@@ -100,17 +144,13 @@ int cmd_wait_for(const struct cmd_context *context, const char *which,
             code = cmd_fail(&err);
             goto out;
         }
-        if (now() >= ask_at || state_is_final(run.state.state)) {
-            cmd_runs_query(context, &run, 1);
-            ask_at = now() + pause;
-            pause = pause * ASK_GROWTH < ASK_LAST ? pause * ASK_GROWTH
-                                                  : ASK_LAST;
-            lost = run.lost ? lost + 1 : 0;
+        /* The log's end alone may not be the run's: it may be requeued. */
+        if (ask(context, &run, &pace)) {
             if (!quiet)
                 tell(&run, &told);
+            if (state_is_final(run.state.state) || pace.lost == LOST_ENOUGH)
+                break;
         }
-        if (state_is_final(run.state.state) || lost == LOST_ENOUGH)
-            break;
         cmd_wait_for_news(inotify, LOOK_MS);
     }
     code = final_code(&run.state);

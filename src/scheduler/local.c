@@ -310,6 +310,7 @@ static int probe(const struct mlb_site *site, struct mlb_probe *found,
 
 const struct mlb_scheduler scheduler_local = {
     .name = "local",
+    .at_hand = true,
     .probe = probe,
     .limits = NULL,
     .submit = local_submit,

@@ -49,6 +49,8 @@ struct mlb_probe {
  * answer (worth another try), MLB_ERR_REFUSED when the answer was no. */
 struct mlb_scheduler {
     const char *name;
+    bool at_hand;            /* query reads files here: ask as often as you
+                              * like; else it is somebody's server */
 
     /* Is it here and does it answer? Quick: no retries.
      * MLB_ERR_UNSUPPORTED: it is not here. */
