@@ -27,8 +27,7 @@ struct cmd_context {
     struct mlb_site *site;
     char *store;                            /* absolute */
     const char *scheduler_name;             /* option, environment, site */
-    long answer_age;                        /* seconds that a scheduler's answer
-                                               may be old; 0: ask */
+    long answer_age;                        /* of struct poll_request */
 };
 #define CMD_CONTEXT_INIT { 0 }
 

@@ -285,7 +285,7 @@ int poll_cache_query(const struct poll_request *r,
     struct answers all = { 0 };
     int rc = 0;
 
-    if (r->scheduler->at_hand || r->age <= 0)
+    if (r->scheduler->at_hand || r->age == 0)
         return r->scheduler->query(r->site, jobs, count, err);
     load(r, &all);
     if (!take(&all, r->age, jobs, count)) {

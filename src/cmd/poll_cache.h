@@ -14,7 +14,9 @@ struct poll_request {
     const struct mlb_scheduler *scheduler;
     const struct mlb_site *site;
     const char *store;
-    long age;                /* seconds that an answer may be old; 0: ask */
+    long age;                /* seconds that an answer may be old; 0: ask for
+                              * these alone and keep nothing, -1: ask, and
+                              * keep the answer for others */
 };
 
 /* As the scheduler's query. A file that is damaged, a link, another user's or

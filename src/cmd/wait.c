@@ -110,7 +110,7 @@ static bool ask(const struct cmd_context *context, struct cmd_run *run,
     else if (now() < pace->ask_at)
         return false;
     /* Counted as lost is only what the scheduler says anew. */
-    shared.answer_age = moved || pace->lost > 0 ? 0 : (long)pace->pause;
+    shared.answer_age = moved || pace->lost > 0 ? -1 : (long)pace->pause;
     cmd_runs_query(&shared, run, 1);
     pace->lost = run->lost ? pace->lost + 1 : 0;
     if (run->lost || cmd_run_at_hand(run)) {

@@ -171,18 +171,29 @@ static void test_age(void **state)
 
     (void)state;
     look_at(&server, "7", "t", 100, &job);
+    says = MLB_STATE_PENDING;
     look_at(&server, "7", "t", 0, &job);
     assert_int_equal(calls, 2);
+    look_at(&server, "7", "t", 100, &job);
+    assert_int_equal(calls, 2);
+    assert_int_equal(job.state, MLB_STATE_RUNNING);
+    /* Asked anew, in the same second, and for all. */
+    look_at(&server, "7", "t", -1, &job);
+    assert_int_equal(calls, 3);
+    assert_int_equal(job.state, MLB_STATE_PENDING);
+    look_at(&server, "7", "t", 100, &job);
+    assert_int_equal(job.state, MLB_STATE_PENDING);
+    assert_int_equal(calls, 3);
     grow_old(200);
     look_at(&server, "7", "t", 180, &job);
-    assert_int_equal(calls, 3);
+    assert_int_equal(calls, 4);
     /* An answer from the future: the clock was set back. */
     grow_old(-1000);
     look_at(&server, "7", "t", 180, &job);
-    assert_int_equal(calls, 4);
+    assert_int_equal(calls, 5);
     look_at(&files, "7", "t", 180, &job);
     look_at(&files, "7", "t", 180, &job);
-    assert_int_equal(calls, 6);
+    assert_int_equal(calls, 7);
 }
 
 static void test_silence(void **state)
