@@ -16,10 +16,6 @@
 #include "base/units.h"
 #include "scheduler/local_parts.h"
 
-/* How many others a job that waits is told of. */
-#define OTHERS_MOST 5
-#define HELD_TEXT "its user holds it: mlbatch release lets it start"
-
 long local_cores(const struct mlb_site *site)
 {
     cpu_set_t set;
@@ -91,67 +87,6 @@ static void describe_wait(const struct queue *queue, const struct ticket *t,
         text_addf(&text, ", %ld before it", before);
     snprintf(job->reason, sizeof(job->reason), "%s", text.data);
     text_clear(&text);
-}
-
-/* Those that run (or wait) before a ticket, with what they hold. */
-static void add_others(const struct queue *queue, const struct ticket *t,
-                       bool running, struct mlb_text *out)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < queue->count; i++) {
-        const struct ticket *o = &queue->tickets[i];
-        if (o->running != running ||
-            (!running &&
-             (queue_lets_pass(queue, o) || o->number >= t->number)))
-            continue;
-        if (++count > OTHERS_MOST)
-            continue;
-        text_addf(out, "%s%s (%ld core%s",
-                  count > 1 ? ", " : running ? "; in use by "
-                                             : "; first in line: ",
-                  o->run, o->cores, o->cores == 1 ? "" : "s");
-        if (o->gpus > 0)
-            text_addf(out, ", %ld GPU%s", o->gpus, o->gpus == 1 ? "" : "s");
-        text_add(out, ")");
-    }
-    if (count > OTHERS_MOST)
-        text_addf(out, " and %zu more", count - OTHERS_MOST);
-}
-
-static int explain(const struct mlb_site *site, const char *id,
-                   struct mlb_waiting *waiting, struct mlb_error *err)
-{
-    struct mlb_text text = MLB_TEXT_INIT;
-    struct mlb_job_status status = { .id = id };
-    struct queue queue;
-    long number;
-
-    *waiting = (struct mlb_waiting){ .start = 0 };
-    if (local_read_id(id, &number) != 0)
-        return mlb_error_set(err, MLB_ERR_NOT_FOUND,
-                             "job %s is not of this machine", id);
-    if (queue_look(&queue, site->store, err) < 0)
-        return -1;
-    const struct ticket *t = queue_find(&queue, number);
-    if (t && t->held) {
-        snprintf(status.reason, sizeof(status.reason), "held");
-        text_add(&text, HELD_TEXT);
-    } else if (t && !t->running) {
-        describe_wait(&queue, t, &status);
-        text_addf(&text, "it waits for %ld of the %ld cores here", t->cores,
-                  local_cores(site));
-        if (t->gpus > 0)
-            text_addf(&text, " and %ld of the %zu GPUs", t->gpus,
-                      site->local.gpus.count);
-        add_others(&queue, t, true, &text);
-        add_others(&queue, t, false, &text);
-    }
-    snprintf(waiting->reason, sizeof(waiting->reason), "%s", status.reason);
-    snprintf(waiting->text, sizeof(waiting->text), "%s", text.data);
-    text_clear(&text);
-    queue_close(&queue);
-    return 0;
 }
 
 static void fill(const struct queue *queue, struct mlb_job_status *job)
@@ -319,5 +254,5 @@ const struct mlb_scheduler scheduler_local = {
     .cancel = cancel,
     .hold = hold,
     .release = release,
-    .explain = explain,
+    .explain = local_explain,
 };

@@ -17,4 +17,8 @@ void local_write_id(char *id, long number);
 int local_submit(const struct mlb_plan *plan, const struct mlb_site *site,
                  char *id, struct mlb_error *err);
 
+/* ---- local_explain.c: the member of the table. ---- */
+int local_explain(const struct mlb_site *site, const char *id,
+                  struct mlb_waiting *waiting, struct mlb_error *err);
+
 #endif
