@@ -166,6 +166,10 @@ static void print_text(const struct cmd_run *run, json_t *o)
                       json_object_get(metric, "step")));
         free(shown);
     }
+    /* Whose reason is more than the line above can say. */
+    if (state_is_final(s->state) && s->state != MLB_STATE_COMPLETED &&
+        s->state != MLB_STATE_NOT_SUBMITTED)
+        text_addf(&t, "  %-12s mlbatch explain %s\n", "why", run->run.id);
     row(&t, "checkpoint", json_string_value(json_object_get(o, "checkpoint")));
     row(&t, "logs", json_string_value(json_object_get(o, "logs")));
     row(&t, "record", json_string_value(json_object_get(o, "record")));

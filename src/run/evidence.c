@@ -236,7 +236,8 @@ static void read_batch(const struct mlb_events *events, struct evidence *v)
         long long offset = event_is(e, "attempt-start") ? get_offset(e) : -1;
         if (offset < 0)
             continue;
-        if (e->attempt == v->attempt)
+        /* If none had started: what came since one did. */
+        if (e->attempt == v->attempt || (v->attempt == 0 && offset > from))
             from = offset;
         else if (v->attempt > 0 && e->attempt > v->attempt &&
                  (to < 0 || offset < to))

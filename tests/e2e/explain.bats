@@ -28,6 +28,8 @@ explained() {
     run -127 mlbatch submit --wait --job-name=lost -- sh -c 'echo a; ./trian'
     explained lost "command not found"
     [[ "$output" == *"out/rank-00000.log:2: "*trian* ]]
+    run mlbatch status lost
+    [[ "$output" == *"why          mlbatch explain lost.2"* ]]
 }
 
 @test "explain: an exit code, and no attempt more than there was" {
@@ -123,8 +125,15 @@ C
     run mlbatch explain c
     echo "$output"
     [[ "${lines[1]}" == *"it waits for 1 of the 2 cores here; in use by a.1 (2 cores); first in line: b.1 (2 cores)" ]]
+    mlbatch submit --job-name=d --after=a -- true
+    run mlbatch explain d
+    [[ "${lines[1]}" == *"it waits for the end of a.1"* ]]
+    mlbatch submit --job-name=e --hold -- true
+    run mlbatch explain e
+    [[ "${lines[1]}" == *"its user holds it: mlbatch release"* ]]
+    mlbatch cancel e
     echo go > gate
-    mlbatch wait a && mlbatch wait c
+    mlbatch wait a && mlbatch wait c && mlbatch wait d
     run mlbatch explain c
     [ "$output" = "c.1 completed" ]
 }

@@ -163,6 +163,10 @@ static void test_attempts(void **state)
     assert_int_equal(f->v.logs[0].length, 6);
     assert_memory_equal(f->v.logs[1].bytes, "one\n", 4);
     assert_int_equal(f->v.logs[1].length, 4);
+    /* Submitted again, but it did not come to another attempt. */
+    gather(f, 0);
+    assert_int_equal(f->v.log_count, 1);
+    assert_memory_equal(f->v.logs[0].bytes, "two\n", 4);
 }
 
 /* A part that begins beyond its file: somebody cut it. All of it counts. */
