@@ -208,7 +208,7 @@ static void add_age(struct mlb_text *t, const char *label, const char *what,
     if (!json_is_number(time_of))
         return;
     double age = (double)time(NULL) - json_number_value(time_of);
-    text_addf(&value, "%s ", what);
+    text_add(&value, what);
     units_add_duration(&value, age > 0 ? age : 0);
     text_add(&value, " ago");
     row(t, &label, value.data);
@@ -218,13 +218,13 @@ static void add_age(struct mlb_text *t, const char *label, const char *what,
 static void add_running(struct mlb_text *t, const json_t *running)
 {
     const json_t *step = json_object_get(running, "step");
-    char *what = xasprintf("step %lld, told",
+    char *what = xasprintf("step %lld, told ",
                            (long long)json_integer_value(step));
 
     add_age(t, "started", "", json_object_get(running, "since"));
     if (json_is_integer(step))
         add_age(t, "progress", what, json_object_get(running, "step_time"));
-    add_age(t, "output", "last written",
+    add_age(t, "output", "last written ",
             json_object_get(running, "output_time"));
     if (running)
         add_list(t, running, "warnings", "warning");

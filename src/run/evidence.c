@@ -214,6 +214,8 @@ static void set_state(const struct mlb_events *events, long attempt,
         facts->exit_code = state->exit_code;
         return;
     }
+    facts->text = "it ended without a word from its agent, as when a node "
+                  "fails";
     for (size_t i = 0; i < events->count; i++) {
         const struct mlb_event *e = &events->items[i];
         const char *name = get_text(e, "state");

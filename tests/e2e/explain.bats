@@ -110,6 +110,19 @@ C
     [[ "${lines[0]}" == "slow.1 timeout: the walltime of 00:00:02 was over"* ]]
 }
 
+@test "explain: a timeout and a preemption" {
+    local as
+    for as in timeout preempt; do
+        mlbatch submit --job-name=$as -- sleep 600
+        until_true 60 mlbatch interrupt $as --as $as
+    done
+    until_true 60 is_state timeout.1 timeout
+    until_true 60 is_state preempt.1 preempted
+    explained timeout timeout
+    explained preempt preempted
+    [[ "$output" == *"what to do   mlbatch submit --again preempt.1 goes on"* ]]
+}
+
 @test "explain: what runs, what waits for cores, what completed" {
     [ "$MLBATCH_SCHEDULER" = local ] || skip "a queue of this machine"
     echo 'local = { cores = 2; };' > site.conf
@@ -195,4 +208,21 @@ expects_start() {
     scancel --name=gone
     until_true 60 is_state gone.1 cancelled
     explained gone cancelled
+}
+
+has_two_attempts() {
+    mlbatch explain --json "$1" | grep -q '^  "attempts": 2'
+}
+
+@test "explain: slurm: an attempt that a higher partition preempted" {
+    [ "$MLBATCH_SCHEDULER" = slurm ] || skip "of Slurm"
+    mlbatch submit --job-name=low --cpus-per-task=8 -- sleep 600
+    until_true 60 is_state low.1 running
+    sbatch --partition=high --nodes=4 --exclusive --wrap "sleep 3" -o /dev/null
+    until_true 60 has_two_attempts low
+    run mlbatch explain --attempt=1 low
+    echo "$output"
+    [[ "${lines[0]}" == "low.1 preempted: "* ]]
+    [[ "$output" == *"evidence     out/batch.log:"*"DUE TO PREEMPTION"* ]]
+    mlbatch cancel low
 }

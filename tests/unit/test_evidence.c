@@ -122,6 +122,7 @@ static void test_order(void **state)
     assert_int_equal(f->v.facts.first.exit, 3);
     assert_string_equal(f->v.facts.first.node, "odd");
     assert_true(f->v.facts.first.before);
+    assert_non_null(strstr(f->v.facts.text, "without a word"));
     assert_int_equal(evidence_rank(&f->v, 3)->ended, false);
     assert_null(evidence_rank(&f->v, 4));
 }
