@@ -78,13 +78,15 @@ static json_t *explain(const struct cmd_context *context,
 {
     const struct mlb_run_state *s = &run->state;
     long last = evidence_last_attempt(&run->events);
+    char *text = text_printable(s->text);
     bool earlier = wanted > 0 && (wanted < last || s->started <= 0);
     json_t *o = json_pack(
         "{s:i, s:o, s:s, s:o, s:I, s:I}", "schema", 1, "run",
         json_text(run->run.id), "state", state_name(s->state), "text",
-        json_text(s->text), "attempt", (json_int_t)attempt, "attempts",
+        json_text(text), "attempt", (json_int_t)attempt, "attempts",
         (json_int_t)last);
 
+    free(text);
     if (earlier)
         explain_end(run, attempt, NULL, o);
     else if (state_is_final(s->state) && s->state != MLB_STATE_COMPLETED &&

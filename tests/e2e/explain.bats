@@ -151,6 +151,30 @@ C
     [ "$output" = "c.1 completed" ]
 }
 
+@test "explain: a run whose steps have stopped" {
+    [ "$MLBATCH_SCHEDULER" = local ] || skip "needs to move its start"
+    mkfifo gate
+    mlbatch submit --job-name=hangs -- cat "$PWD/gate"
+    local events=$MLBATCH_STORE/runs/hangs.1/events now=$EPOCHSECONDS step
+    until_true 10 has_text "$events/batch-$(hostname -s).jsonl" attempt-start
+    # As if it had begun long ago, and told steps of a second each.
+    sed -i "s/\"time\":[0-9.]*,\(\"event\":\"attempt-start\"\)/\"time\":$((now - 1000)),\1/" \
+        "$events"/batch-*
+    for step in 1 2 3 4 5; do
+        echo "{\"time\":$((now - 900 + step)),\"event\":\"metric\",\"attempt\":1,\"rank\":0,\"name\":\"loss\",\"step\":$step,\"value\":1}"
+    done > "$events/node-steps.jsonl"
+    run mlbatch explain hangs
+    echo "$output"
+    [ "${lines[0]}" = "hangs.1 running" ]
+    [[ "$output" == *"progress     step 5, told 1"*" min"*" ago"* ]]
+    [[ "$output" == *"warning      no step for 1"*"does it hang?"* ]]
+    echo "{\"time\":$EPOCHSECONDS,\"event\":\"metric\",\"attempt\":1,\"rank\":0,\"name\":\"loss\",\"step\":6,\"value\":1}" \
+        >> "$events/node-steps.jsonl"
+    run mlbatch explain hangs
+    [[ "$output" != *warning* ]]
+    echo go > gate
+}
+
 @test "explain: a run that goes on says how it ended before" {
     [ "$MLBATCH_SCHEDULER" = local ] || skip "a queue of this machine"
     echo 'local = { cores = 2; };' > site.conf
