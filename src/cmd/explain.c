@@ -66,7 +66,7 @@ static void add_previous(const struct cmd_run *run, long attempt, json_t *out)
 
     explain_end(run, attempt, NULL, end);
     json_object_set_new(out, "previous",
-        json_pack("{s:I, s:O, s:O, s:O}", "attempt", (json_int_t)attempt,
+        json_pack("{s:I, s:O, s:O?, s:O}", "attempt", (json_int_t)attempt,
                   "state", json_object_get(end, "state"), "cause",
                   json_object_get(end, "cause"), "text",
                   json_object_get(end, "text")));
@@ -79,7 +79,12 @@ static json_t *explain(const struct cmd_context *context,
     const struct mlb_run_state *s = &run->state;
     long last = evidence_last_attempt(&run->events);
     char *text = text_printable(s->text);
-    bool earlier = wanted > 0 && (wanted < last || s->started <= 0);
+    /* Of one that goes on, the last attempt is over. */
+    bool earlier = wanted > 0 && (wanted < last || s->started <= 0 ||
+                                  s->state == MLB_STATE_PENDING);
+    bool over = run->lost || (state_is_final(s->state) &&
+                              s->state != MLB_STATE_COMPLETED &&
+                              s->state != MLB_STATE_NOT_SUBMITTED);
     json_t *o = json_pack(
         "{s:i, s:o, s:s, s:o, s:I, s:I}", "schema", 1, "run",
         json_text(run->run.id), "state", state_name(s->state), "text",
@@ -89,8 +94,7 @@ static json_t *explain(const struct cmd_context *context,
     free(text);
     if (earlier)
         explain_end(run, attempt, NULL, o);
-    else if (state_is_final(s->state) && s->state != MLB_STATE_COMPLETED &&
-             s->state != MLB_STATE_NOT_SUBMITTED)
+    else if (over)
         explain_end(run, attempt, s, o);
     else if (s->state == MLB_STATE_RUNNING)
         explain_running(run, o);

@@ -8,9 +8,9 @@
 
 #include "cmd/cmd.h"
 
-/* Why attempt (0: none had started) ended: cause, text, rank, node, exit,
- * signal, evidence, advice, looked_at. state NULL: as its attempt-end event
- * says. */
+/* Why attempt (0: none had started) ended: state, cause, text, rank, node,
+ * exit, signal, evidence, advice, looked_at; of one that completed only the
+ * first and the text. state NULL: as its attempt-end event says. */
 void explain_end(const struct cmd_run *run, long attempt,
                  const struct mlb_run_state *state, json_t *out);
 

@@ -87,12 +87,17 @@ void explain_end(const struct cmd_run *run, long attempt,
     struct diagnosis d;
 
     evidence_gather(&run->run, &run->events, attempt, state, &v);
+    json_object_set_new(out, "state", json_string(state_name(v.facts.state)));
+    if (v.facts.state == MLB_STATE_COMPLETED) {
+        json_object_set_new(out, "text", json_text(v.facts.text));
+        evidence_clear(&v);
+        return;
+    }
     diagnose(&v.facts, v.logs, v.log_count, &d);
     /* Whose line it is, else who failed first. */
     long rank = d.evidence_count > 0 && d.evidence[0].rank >= 0
                     ? d.evidence[0].rank : v.facts.first.rank;
     const struct evidence_rank *r = evidence_rank(&v, rank);
-    json_object_set_new(out, "state", json_string(state_name(v.facts.state)));
     json_object_set_new(out, "exit_code",
                         number(v.facts.exit_code, v.facts.exit_code >= 0));
     json_object_set_new(out, "cause", json_string(cause_name(d.cause)));

@@ -193,7 +193,8 @@ static void add_previous(struct mlb_text *t, const struct cmd_run *run,
     text_addf(&value, "attempt %lld: %s (mlbatch explain %s --attempt=%lld)",
               (long long)json_integer_value(json_object_get(previous,
                                                             "attempt")),
-              get(previous, "text"), run->run.id,
+              *get(previous, "text") ? get(previous, "text")
+                                     : get(previous, "state"), run->run.id,
               (long long)json_integer_value(json_object_get(previous,
                                                             "attempt")));
     row(t, &label, value.data);

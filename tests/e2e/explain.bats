@@ -89,6 +89,11 @@ C
     [[ "$output" == *"out/rank-00000.log:2: fine"* ]]
     run mlbatch explain --attempt=1 two
     [[ "${lines[0]}" == *"disk full: "* ]]
+    mlbatch submit --wait --again two "command[2]=true"
+    run mlbatch submit --wait --again two "command[2]=exit 5"
+    run mlbatch explain --attempt=3 two
+    echo "$output"
+    [ "${lines[0]}" = "two.1 completed" ]
 }
 
 @test "explain: cancelled, by whom" {
@@ -194,6 +199,8 @@ C
     echo "$output"
     [[ "$output" == *"in use by next.1 (2 cores)"* ]]
     [[ "$output" == *"before       attempt 1: timeout: the walltime of "*" --attempt=1)" ]]
+    run mlbatch explain on --attempt=1
+    [[ "${lines[0]}" == "on.1 timeout: the walltime of "* ]]
     mlbatch cancel on
     echo go > gate
 }
