@@ -15,7 +15,7 @@ _mlbatch_options()
     case $1 in
         plan) printf '%s\n' --fit --json $request $common ;;
         submit) printf '%s\n' --dry-run --fit --hold --wait --parsable --json --again= \
-                    --patience= $request $common ;;
+                    --failed-of= --patience= $request $common ;;
         list) printf '%s\n' --open --last= --json $common ;;
         status | doctor) printf '%s\n' --json $common ;;
         explain) printf '%s\n' --attempt= --json $common ;;
@@ -60,7 +60,7 @@ _mlbatch_keys=(name= command= launch= resources.nodes=
     checkpoint.best= checkpoint.keep_best= checkpoint.layout=
     checkpoint.warn= counters.enabled= counters.every= counters.hardware=
     counters.mpi= environment.
-    'after.ok[0]=' 'after.any[0]=' 'after.notok[0]='
+    sweep.random= sweep.seed= sweep.at_once= 'after.ok[0]=' 'after.any[0]=' 'after.notok[0]='
     'modules[0]=' 'slurm.options[0]=' 'files[0]=')
 
 # Offer a word, quoted, if it begins with what was typed. The part up to the
@@ -196,7 +196,7 @@ _mlbatch_value()
             compopt -o filenames +o nospace 2> /dev/null
             mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
         --scheduler) _mlbatch_offer_list 'auto slurm pbs local' ;;
-        --again | --after | --after-any | --after-notok)
+        --again | --failed-of | --after | --after-any | --after-notok)
             _mlbatch_offer_store runs ;;
         --label) _mlbatch_offer_list 'first last' ;;
         --dtype) _mlbatch_offer_list 'u16 u32' ;;

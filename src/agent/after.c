@@ -26,23 +26,15 @@ static enum verdict look(const char *condition, char **why)
     size_t length = strcspn(name, " ");
     const char *path = name + length + (name[length] != '\0');
     char *kind = xstrndup(condition, word);
-    struct mlb_events events = MLB_EVENTS_INIT;
-    struct mlb_error err = { .text = "" };
-    enum verdict verdict = LATER;
+    enum mlb_state end = after_end_of(path);
+    bool known = end != MLB_STATE_UNKNOWN;
+    enum verdict verdict = !known                   ? LATER
+                           : after_is_met(kind, end) ? START
+                                                     : NEVER;
 
-    /* A log that cannot be read now may be read when it is its turn again. */
-    if (events_read(path, &events, &err) < 0) {
-        *why = xasprintf("%.*s: %s", (int)length, name, err.text);
-    } else {
-        enum mlb_state end = after_end(&events);
-        *why = end == MLB_STATE_UNKNOWN
-                   ? xasprintf("%.*s has not ended", (int)length, name)
-                   : xasprintf("%.*s ended %s", (int)length, name,
-                               state_name(end));
-        if (end != MLB_STATE_UNKNOWN)
-            verdict = after_is_met(kind, end) ? START : NEVER;
-    }
-    events_clear(&events);
+    *why = known ? xasprintf("%.*s ended %s", (int)length, name,
+                             state_name(end))
+                 : xasprintf("%.*s has not ended", (int)length, name);
     free(kind);
     return verdict;
 }

@@ -6,10 +6,12 @@
 
 #include "mlbatch/error.h"
 
-/* RUN_DIR TOKEN: the batch step, one per attempt. Runs the launch line,
- * tells the tasks of the walltime's end and of the scheduler's wish to stop,
- * notes how it ended and has the record sealed. Exit status: that of the
- * launch line, 0 if another copy of the submission runs already. */
+/* RUN_DIR TOKEN [OFFSET]: the batch step, one per attempt. Runs the launch
+ * line, tells the tasks of the walltime's end and of the scheduler's wish to
+ * stop, notes how it ended and has the record sealed. Exit status: that of
+ * the launch line, 0 if another copy of the submission runs already. With
+ * OFFSET, RUN_DIR is a sweep, and the point's is where it works: OFFSET and
+ * the index that the scheduler gave to this job of its array. */
 int attempt_main(int argc, char **argv);
 
 /* RUN_DIR: one rank. Runs the command with its environment and watches over

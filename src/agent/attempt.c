@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "base/json.h"
 #include "base/process.h"
 #include "base/state.h"
+#include "base/units.h"
 #include "run/events.h"
 #include "run/interrupt.h"
 
@@ -23,8 +25,9 @@
 #include "agent/claim.h"
 #include "agent/head.h"
 #include "agent/hostlist.h"
-#include "agent/patience.h"
 #include "agent/nodefile.h"
+#include "agent/patience.h"
+#include "agent/point.h"
 #include "agent/rank.h"
 #include "agent/spawn.h"
 
@@ -319,14 +322,23 @@ int attempt_main(int argc, char **argv)
         .launch = -1,
     };
 
-    if (argc != 3) {
-        fputs("usage: mlbatch-agent attempt RUN_DIR TOKEN\n", stderr);
+    long offset = 0;
+
+    if (argc < 3 || argc > 4 ||
+        (argc == 4 && units_parse_long(argv[3], 0, INT_MAX, &offset,
+                                       NULL) < 0)) {
+        fputs("usage: mlbatch-agent attempt RUN_DIR TOKEN [OFFSET]\n",
+              stderr);
         return MLB_ERR_USAGE;
     }
     a.run_dir = files_absolute(argv[1]);
     a.writer = xasprintf("batch-%s", settings_node());
     a.signals = signals_open(&err);
-    int rc = a.signals < 0 ? -1 : run(&a, argv[2], &err);
+    int rc = a.signals < 0 ? -1 : 0;
+    if (rc == 0 && argc == 4)
+        rc = point_enter(&a, offset, &err);
+    if (rc == 0)
+        rc = run(&a, argv[2], &err);
     if (rc < 0)
         rc = give_up(&a, &err);
     if (a.signals >= 0)

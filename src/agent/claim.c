@@ -31,6 +31,11 @@ char *claim_job(const struct settings *settings)
     for (size_t i = 0; i < JOB_IDS; i++)
         if (strcmp(job_ids[i].scheduler, settings->scheduler) == 0)
             found = getenv(job_ids[i].variable);
+    /* A point of an array has an id of its own. */
+    const char *array = getenv("SLURM_ARRAY_JOB_ID");
+    const char *index = getenv("SLURM_ARRAY_TASK_ID");
+    if (array && index && strcmp(settings->scheduler, "slurm") == 0)
+        return xasprintf("%s_%s", array, index);
     for (size_t i = 0; i < JOB_IDS && (!found || !*found); i++)
         found = getenv(job_ids[i].variable);
     if (found && *found)

@@ -29,7 +29,7 @@ static const struct {
     int (*handler)(int argc, char **argv);
     const char *arguments, *help;
 } subcommands[] = {
-    { "attempt", attempt_main, "RUN_DIR TOKEN",
+    { "attempt", attempt_main, "RUN_DIR TOKEN [OFFSET]",
       "run the launch line (the batch step)" },
     { "task", task_main, "RUN_DIR", "run one rank" },
     { "ranks", ranks_main, "RUN_DIR", "run all ranks on this machine" },

@@ -129,7 +129,7 @@ static void settle(struct cmd_prepared *prepared, const struct parent *parent,
         free(text);
         return;
     }
-    strings_push(&prepared->after, run->submission.id);
+    cmd_run_jobs(run, &prepared->after);
     strings_pushf(&prepared->conditions, "%s %s %s", parent->condition,
                   run->run.id, run->run.path);
 }

@@ -37,14 +37,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
  * to end reads there that a person wanted it. */
 static int write_down(const struct cmd_run *run, struct mlb_error *err)
 {
-    return events_append(run->run.path, "submit", "cancel", cmd_who(), err);
+    return cmd_run_note(run, "cancel", cmd_who(), err);
 }
 
 /* Whatever ends the run later, it was not this. */
 static void take_back(const struct cmd_run *run, struct mlb_error *err)
 {
-    events_append(run->run.path, "submit", "cancel-failed",
-                  json_pack("{s:o}", "text", json_text(err->text)), NULL);
+    cmd_run_note(run, "cancel-failed",
+                 json_pack("{s:o}", "text", json_text(err->text)), NULL);
     mlb_error_prefix(err, "%s", run->run.id);
 }
 
@@ -64,7 +64,12 @@ static int cancel_one(const struct cmd_context *context, const char *which)
         rc = scheduler ? write_down(&run, &err) : -1;
     }
     if (rc == 0) {
-        rc = scheduler->cancel(context->site, run.submission.id, &err);
+        struct mlb_strings jobs = MLB_STRINGS_INIT;
+        cmd_run_jobs(&run, &jobs);
+        for (size_t i = 0; i < jobs.count; i++)
+            if (scheduler->cancel(context->site, jobs.items[i], &err) < 0)
+                rc = -1;
+        strings_clear(&jobs);
         if (rc < 0)
             take_back(&run, &err);
     }

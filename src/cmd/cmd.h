@@ -74,6 +74,9 @@ struct cmd_run {
     struct mlb_run_state state;
     bool lost;                              /* the scheduler answered, has no
                                                such job, and the log no end */
+    struct cmd_run *points;                 /* of a sweep, which is what they
+                                               are together; else NULL */
+    size_t point_count;
 };
 void cmd_run_clear(struct cmd_run *run);
 
@@ -85,6 +88,22 @@ void cmd_runs_query(const struct cmd_context *context, struct cmd_run *runs,
 
 /* Does asking where the run stands cost no server anything? */
 bool cmd_run_at_hand(const struct cmd_run *run);
+
+/* ---- points.c, for runs.c ---- */
+/* Of a point without events of its own: those that the sweep has for it. */
+int cmd_point_log(struct cmd_run *point, struct mlb_error *err);
+/* Read the points of a run; there are none if it is no sweep. */
+int cmd_points_read(struct cmd_run *sweep, struct mlb_error *err);
+/* The jobs of a run that has not ended: one, or of a sweep the arrays and
+ * single jobs of its open points. Added to ids. */
+void cmd_run_jobs(const struct cmd_run *run, struct mlb_strings *ids);
+/* Note in the logs of a run and of its open points; fields are consumed. A
+ * point that has no directory is given one. */
+int cmd_run_note(const struct cmd_run *run, const char *event, json_t *fields,
+                 struct mlb_error *err);
+/* The state of a sweep from those of its points. */
+void cmd_points_sum(struct cmd_run *sweep);
+void cmd_points_clear(struct cmd_run *sweep);
 
 /* Find, read and query one run by what the user typed. */
 int cmd_run_get(const struct cmd_context *context, const char *which,

@@ -57,7 +57,8 @@ static int tell(const struct cmd_context *context, const struct cmd_run *run,
     const struct mlb_scheduler *scheduler;
 
     /* An answer that did not come is no reason not to try. */
-    if (state != MLB_STATE_PENDING && state != MLB_STATE_UNKNOWN)
+    if (state != MLB_STATE_PENDING && state != MLB_STATE_UNKNOWN &&
+        !(run->point_count > 0 && state == MLB_STATE_RUNNING))
         return mlb_error_set(err, MLB_ERR_FAILED,
                              "%s is %s: only a run that waits can be %s",
                              run->run.id, state_name(state),
@@ -71,7 +72,13 @@ static int tell(const struct cmd_context *context, const struct cmd_run *run,
         return mlb_error_set(err, MLB_ERR_UNSUPPORTED,
                              "the scheduler %s cannot %s jobs",
                              scheduler->name, verb->name);
-    return call(context->site, run->submission.id, err);
+    struct mlb_strings jobs = MLB_STRINGS_INIT;
+    int rc = 0;
+    cmd_run_jobs(run, &jobs);
+    for (size_t i = 0; i < jobs.count && rc == 0; i++)
+        rc = call(context->site, jobs.items[i], err);
+    strings_clear(&jobs);
+    return rc;
 }
 
 static int change_one(const struct cmd_context *context, const char *which,
@@ -83,8 +90,7 @@ static int change_one(const struct cmd_context *context, const char *which,
 
     if (rc == 0)
         rc = tell(context, &run, verb, &err);
-    if (rc == 0 && events_append(run.run.path, "submit", verb->name,
-                                 cmd_who(), &err) < 0) {
+    if (rc == 0 && cmd_run_note(&run, verb->name, cmd_who(), &err) < 0) {
         mlb_error_prefix(&err, "%s is %s, but", run.run.id, verb->done);
         rc = -1;
     }

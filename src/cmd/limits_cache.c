@@ -69,6 +69,7 @@ static bool parse(const struct mlb_fields *f, struct mlb_limits *limits)
     *limits = (struct mlb_limits){ .accounts = MLB_STRINGS_INIT };
     fields_get_all(f, "account", &limits->accounts);
     limits->accounts_known = fields_get_long(f, "accounts_known", 0) != 0;
+    limits->array_size = fields_get_long(f, "array_size", 0);
     fields_get_all(f, "partition", &rows);
     limits->partitions = xcalloc(rows.count, sizeof(*limits->partitions));
     for (size_t i = 0; sound && i < rows.count; i++) {
@@ -102,6 +103,7 @@ void limits_cache_write(const char *scheduler,
 
     fields_add(&f, "for", key);
     fields_addf(&f, "time", "%ld", (long)time(NULL));
+    fields_addf(&f, "array_size", "%ld", limits->array_size);
     fields_addf(&f, "accounts_known", "%d", limits->accounts_known);
     for (size_t i = 0; i < limits->accounts.count; i++)
         fields_add(&f, "account", limits->accounts.items[i]);

@@ -185,6 +185,13 @@ int cmd_logs(int argc, char **argv)
         code = cmd_fail(&err);
         goto out;
     }
+    if (run.point_count > 0) {
+        mlb_error_set(&err, MLB_ERR_USAGE,
+                      "%s is a sweep: name one of its points, %s/0 to %zu",
+                      run.run.id, run.run.id, run.point_count - 1);
+        code = cmd_fail(&err);
+        goto out;
+    }
     path = a.batch ? run_path(&run.run, "out/batch.log")
                    : xasprintf("%s/out/rank-%05ld.log", run.run.path, a.rank);
     if ((a.follow ? follow(&context, &run, path, &err)

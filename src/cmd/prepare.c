@@ -19,13 +19,16 @@ void cmd_prepared_clear(struct cmd_prepared *prepared)
     problems_clear(&prepared->problems);
     strings_clear(&prepared->after);
     strings_clear(&prepared->conditions);
+    sweep_clear(&prepared->sweep);
+    fields_clear(&prepared->values);
+    free(prepared->array.indices);
     free(prepared->directory);
     free(prepared->agent);
     free(prepared->program);
     *prepared = (struct cmd_prepared)CMD_PREPARED_INIT;
 }
 
-static void make_token(char token[33])
+void cmd_make_token(char token[33])
 {
     unsigned char bytes[16];
 
@@ -59,12 +62,11 @@ static void resolve_data(const char *store, struct cmd_prepared *prepared)
     }
 }
 
-/* Not before the names are known: the run's for a real one, NAME.N for one
- * that is only shown. */
-static void make_plan(const struct cmd_context *context,
-                      struct cmd_prepared *prepared, const char *run,
-                      const char *run_dir)
+struct mlb_plan *cmd_prepare_plan(const struct cmd_context *context,
+                                  struct cmd_prepared *prepared,
+                                  const char *run, const char *run_dir)
 {
+    bool swept = prepared->alone || prepared->sweep.count > 0;
     const struct mlb_plan_context pc = {
         .scheduler = prepared->scheduler->name,
         .torque = prepared->scheduler == &scheduler_pbs &&
@@ -83,19 +85,30 @@ static void make_plan(const struct cmd_context *context,
         .hold = prepared->hold,
         .after = &prepared->after,
         .conditions = &prepared->conditions,
+        .sweep = swept ? &prepared->values : NULL,
+        .array = prepared->array.points > 0 ? &prepared->array : NULL,
     };
 
-    plan_destroy(prepared->plan);
-    prepared->plan = plan_create(prepared->job, context->site, &pc,
-                                 &prepared->problems);
+    return plan_create(prepared->job, context->site, &pc,
+                       &prepared->problems);
 }
 
+static void make_plan(const struct cmd_context *context,
+                      struct cmd_prepared *prepared, const char *run,
+                      const char *run_dir)
+{
+    plan_destroy(prepared->plan);
+    prepared->plan = cmd_prepare_plan(context, prepared, run, run_dir);
+}
+
+/* Not before the names are known: the run's for a real one, NAME.N for one
+ * that is only shown. */
 void cmd_prepare_run(const struct cmd_context *context,
                      struct cmd_prepared *prepared,
                      const struct mlb_run *run)
 {
     if (run) {
-        make_token(prepared->token);
+        cmd_make_token(prepared->token);
         make_plan(context, prepared, run->id, run->path);
         return;
     }
@@ -124,6 +137,7 @@ static void check_limits(const struct cmd_context *context,
     if (scheduler->limits && limits_cache_read(scheduler->name, &limits)) {
         plan_fit(asked, prepared->job, context->site, &limits, &doubts);
         fits = doubts.lines.count == 0;
+        prepared->array_size = limits.array_size;
         limits_clear(&limits);
     }
     if (!fits) {
@@ -132,10 +146,34 @@ static void check_limits(const struct cmd_context *context,
             limits_cache_write(scheduler->name, &limits);
         plan_fit(asked, prepared->job, context->site, &limits,
                  &prepared->problems);
+        prepared->array_size = limits.array_size;
     }
     plan_destroy(asked);
     problems_clear(&doubts);
     limits_clear(&limits);
+}
+
+/* What the whole sweep is planned as: its first part, with the values of its
+ * first point. */
+static void begin_sweep(struct cmd_prepared *prepared)
+{
+    const struct mlb_job *job = prepared->job;
+
+    if (prepared->alone)
+        return;
+    sweep_expand(job, &prepared->sweep);
+    long count = prepared->sweep.count;
+    if (count == 0)
+        return;
+    if (!prepared->scheduler->arrays)
+        problems_add(&prepared->problems, job_origin(job, "sweep"),
+                     "sweep: not supported yet on the scheduler %s",
+                     prepared->scheduler->name);
+    sweep_point(&prepared->sweep, 0, &prepared->values);
+    prepared->array = (struct mlb_array){
+        .points = count, .at_once = job->sweep.at_once,
+        .indices = xasprintf("0-%ld", count - 1),
+    };
 }
 
 /* The escape hatch is checked by the scheduler whose options they are. */
@@ -173,6 +211,7 @@ int cmd_prepare(const struct cmd_context *context,
         return cmd_fail(&err);
     }
     check_options(prepared);
+    begin_sweep(prepared);
     cmd_after(context, prepared);
     if (!prepared->directory)
         return cmd_fail(&(struct mlb_error){

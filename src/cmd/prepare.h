@@ -5,6 +5,7 @@
 
 #include "cmd/cmd.h"
 #include "job/job.h"
+#include "job/sweep.h"
 
 /* What the user typed: a job file with overrides, or a command, either with
  * options named as sbatch's. cmd_request_argp fills it. */
@@ -53,10 +54,17 @@ struct cmd_prepared {
     bool hold;
     const char *again;                      /* id of the run, if it is one */
     struct mlb_strings after, conditions;   /* as in the plan */
+    bool alone;                             /* one point of the job's sweep,
+                                               values are its own */
+    struct sweep sweep;                     /* no points: none, or alone */
+    struct mlb_fields values;               /* of the point that is planned */
+    struct mlb_array array;                 /* to plan; no points: none */
+    long array_size;                        /* of the scheduler's arrays */
 };
 #define CMD_PREPARED_INIT                                     \
     { .data = MLB_FIELDS_INIT, .problems = MLB_PROBLEMS_INIT, \
-      .after = MLB_STRINGS_INIT, .conditions = MLB_STRINGS_INIT }
+      .after = MLB_STRINGS_INIT, .conditions = MLB_STRINGS_INIT, \
+      .sweep = SWEEP_INIT, .values = MLB_FIELDS_INIT }
 void cmd_prepared_clear(struct cmd_prepared *prepared);
 
 /* What the job comes after: ids of the runs are put into the job, those that
@@ -72,6 +80,13 @@ void cmd_after(const struct cmd_context *context,
  * is wrong at once. */
 int cmd_prepare(const struct cmd_context *context,
                 struct cmd_prepared *prepared);
+
+/* A plan of the job as it is prepared, for a run of that id and directory, or
+ * NULL and problems. For plan_destroy. */
+struct mlb_plan *cmd_prepare_plan(const struct cmd_context *context,
+                                  struct cmd_prepared *prepared,
+                                  const char *run, const char *run_dir);
+void cmd_make_token(char token[33]);
 
 /* Plan for a real run (or for "NAME.N" with run NULL), with a new token. */
 void cmd_prepare_run(const struct cmd_context *context,

@@ -15,6 +15,7 @@ void cmd_run_clear(struct cmd_run *run)
     events_clear(&run->events);
     submission_forget(&run->submission);
     free(run->nodes);
+    cmd_points_clear(run);
     *run = (struct cmd_run){ 0 };
 }
 
@@ -27,8 +28,10 @@ int cmd_run_read(struct cmd_run *run, struct mlb_error *err)
     if (run_submission(&run->run, &run->submission, err) < 0 ||
         events_read(run->run.path, &run->events, err) < 0)
         return -1;
+    if (run->run.sweep && cmd_point_log(run, err) < 0)
+        return -1;
     run_state(&run->events, &nobody, &nobody, &run->state);
-    return 0;
+    return cmd_points_read(run, err);
 }
 
 /* Must the scheduler be asked? Not for what never reached it, and not when
@@ -37,7 +40,7 @@ static bool is_open(const struct cmd_run *run, const char *scheduler)
 {
     enum mlb_state state = run->state.state;
 
-    return *run->submission.id &&
+    return *run->submission.id && run->point_count == 0 &&
            strcmp(run->submission.scheduler, scheduler) == 0 &&
            (state == MLB_STATE_FAILED || state == MLB_STATE_CANCELLED ||
             !state_is_final(state));
@@ -110,7 +113,7 @@ static void look_again(struct cmd_run *run)
 
     if (state_is_final(run->state.state))
         return;
-    if (events_read(run->run.path, &events, NULL) == 0) {
+    if (events_read(run->run.path, &events, NULL) == 0 && events.count > 0) {
         events_clear(&run->events);
         run->events = events;
     }
@@ -202,6 +205,11 @@ void cmd_runs_query(const struct cmd_context *context, struct cmd_run *runs,
 {
     for (size_t i = 0; schedulers[i]; i++)
         query_one(context, schedulers[i], runs, count);
+    for (size_t i = 0; i < count; i++)
+        if (runs[i].point_count > 0) {
+            cmd_runs_query(context, runs[i].points, runs[i].point_count);
+            cmd_points_sum(&runs[i]);
+        }
 }
 
 bool cmd_run_at_hand(const struct cmd_run *run)

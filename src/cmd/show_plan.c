@@ -49,10 +49,14 @@ static void add_start(struct mlb_text *t, const struct mlb_plan *plan)
 {
     for (size_t i = 0; i < plan->conditions.count; i++) {
         const char *condition = plan->conditions.items[i];
-        text_addf(t, "  after            %.*s (job %s)\n",
-                  condition_length(condition), condition,
-                  plan->after.items[i]);
+        text_addf(t, "  after            %.*s\n",
+                  condition_length(condition), condition);
     }
+    if (plan->array.points > 0)
+        text_addf(t, "  points           %ld, of which this is the first\n",
+                  plan->array.points);
+    if (plan->array.points > 0 && plan->array.at_once != MLB_UNSET)
+        text_addf(t, "  points at once   %ld\n", plan->array.at_once);
     if (plan->hold)
         text_add(t, "  start            when it is released\n");
 }
@@ -168,10 +172,9 @@ static json_t *after_json(const struct mlb_plan *plan)
         const char *condition = plan->conditions.items[i];
         int first = (int)strcspn(condition, " ");
         json_array_append_new(
-            array, json_pack("{s:s#, s:s#, s:o}", "condition", condition,
-                             first, "run", condition + first + 1,
-                             condition_length(condition) - first - 1, "job",
-                             json_text(plan->after.items[i])));
+            array, json_pack("{s:s#, s:s#}", "condition", condition, first,
+                             "run", condition + first + 1,
+                             condition_length(condition) - first - 1));
     }
     return array;
 }
@@ -203,6 +206,9 @@ void show_plan_json(const struct mlb_plan *plan)
     json_object_set_new(object, "mpi_stats",
                         json_boolean(plan->mpi_stats));
     json_object_set_new(object, "after", after_json(plan));
+    json_object_set_new(object, "points",
+                        plan->array.points ? json_integer(plan->array.points)
+                                           : json_null());
     json_object_set_new(object, "hold", json_boolean(plan->hold));
     json_object_set_new(object, "notes", strings_json(&plan->notes));
     json_object_set_new(object, "launch", strings_json(&plan->launch));

@@ -10,6 +10,9 @@
 #include "base/json.h"
 #include "base/units.h"
 #include "cmd/cmd.h"
+#include "run/points.h"
+
+#define POINTS_SHOWN 50
 
 struct arguments {
     struct cmd_options common;
@@ -80,6 +83,48 @@ static json_t *file_json(const struct mlb_run *run, const char *name)
     return value;
 }
 
+/* The values of a point: an object. */
+static json_t *point_values(const struct mlb_run *point)
+{
+    struct mlb_fields record = MLB_FIELDS_INIT;
+    struct mlb_strings values = MLB_STRINGS_INIT;
+    json_t *o = json_object();
+
+    if (points_read(point->sweep, point->point, &record, NULL) == 0)
+        fields_get_all(&record, "value", &values);
+    for (size_t i = 0; i < values.count; i++) {
+        char *name = xstrndup(values.items[i],
+                              strcspn(values.items[i], "="));
+        json_object_set_new(o, name,
+                            json_text(values.items[i] + strlen(name) + 1));
+        free(name);
+    }
+    strings_clear(&values);
+    fields_clear(&record);
+    return o;
+}
+
+static json_t *points_json(const struct cmd_run *run)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < run->point_count; i++) {
+        const struct cmd_run *p = &run->points[i];
+        const char *job = p->submission.id;
+        json_array_append_new(
+            array,
+            json_pack("{s:o, s:s, s:o, s:o, s:o, s:o}", "run",
+                      json_text(p->run.id), "state",
+                      state_name(p->state.state), "text",
+                      json_text(p->state.text), "exit_code",
+                      p->state.exit_code < 0
+                          ? json_null() : json_integer(p->state.exit_code),
+                      "job", json_text(*job ? job : NULL), "values",
+                      point_values(&p->run)));
+    }
+    return array;
+}
+
 static json_t *status_json(const struct cmd_run *run)
 {
     const struct mlb_run_state *s = &run->state;
@@ -101,6 +146,10 @@ static json_t *status_json(const struct cmd_run *run)
     json_object_set_new(o, "logs", json_text(logs));
     json_object_set_new(o, "checkpoint", newest_checkpoint(&run->run));
     json_object_set_new(o, "record", file_json(&run->run, "record.h5"));
+    if (run->run.sweep)
+        json_object_set_new(o, "values", point_values(&run->run));
+    json_object_set_new(o, "points",
+                        run->point_count ? points_json(run) : json_null());
     json_object_set_new(o, "torn_events",
                         json_integer((json_int_t)run->events.torn));
     free(logs);
@@ -134,6 +183,38 @@ static void add_times(struct mlb_text *t, const struct mlb_run_state *s)
         row(t, times[i].label, shown.data);
         text_clear(&shown);
     }
+}
+
+/* "lr=0.1 seed=1" */
+static void add_values(struct mlb_text *t, const json_t *values)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)values, name, value)
+    {
+        char *shown = text_printable(json_is_string(value)
+                                         ? json_string_value(value) : "");
+        text_addf(t, " %s=%s", name, shown);
+        free(shown);
+    }
+}
+
+static void add_points(struct mlb_text *t, const json_t *points)
+{
+    size_t count = json_array_size(points);
+
+    for (size_t i = 0; i < count && i < POINTS_SHOWN; i++) {
+        const json_t *p = json_array_get(points, i);
+        text_addf(t, "  %-12s %-13s", strrchr(json_string_value(
+                      json_object_get(p, "run")), '/') + 1,
+                  json_string_value(json_object_get(p, "state")));
+        add_values(t, json_object_get(p, "values"));
+        text_add(t, "\n");
+    }
+    if (count > POINTS_SHOWN)
+        text_addf(t, "  ... and %zu more (--json has all)\n",
+                  count - POINTS_SHOWN);
 }
 
 static void print_text(const struct cmd_run *run, json_t *o)
@@ -174,6 +255,13 @@ static void print_text(const struct cmd_run *run, json_t *o)
     row(&t, "logs", json_string_value(json_object_get(o, "logs")));
     row(&t, "record", json_string_value(json_object_get(o, "record")));
     row(&t, "directory", run->run.path);
+    if (run->run.sweep) {
+        struct mlb_text values = MLB_TEXT_INIT;
+        add_values(&values, json_object_get(o, "values"));
+        row(&t, "values", values.data + (values.length > 0));
+        text_clear(&values);
+    }
+    add_points(&t, json_object_get(o, "points"));
     fputs(t.data, stdout);
     text_clear(&t);
     if (run->events.torn > 0)

@@ -19,6 +19,7 @@
 #include "cmd/store_words.h"
 #include "report/advise.h"
 #include "report/card.h"
+#include "run/points.h"
 #include "run/record_read.h"
 #include "run/run.h"
 
@@ -132,6 +133,28 @@ static int newest(const char *store, const char *job, size_t limit,
     return rc;
 }
 
+/* A run, or those of a sweep's points that have begun. */
+static int add_points(const struct mlb_run *run, struct mlb_strings *paths,
+                      struct mlb_error *err)
+{
+    long count = points_count(run->path), begun = 0;
+
+    for (long i = 0; i < count; i++) {
+        char *path = xasprintf("%s/points/%ld", run->path, i);
+        if (files_is_dir(path)) {
+            strings_push(paths, path);
+            begun++;
+        }
+        free(path);
+    }
+    if (count > 0 && begun == 0)
+        return mlb_error_set(err, MLB_ERR_NOT_FOUND,
+                             "%s: no point of it has begun", run->id);
+    if (count == 0)
+        strings_push(paths, run->path);
+    return 0;
+}
+
 /* A directory of a run, or the name of one. */
 static int find_run(const struct store_context *context, const char *word,
                     struct mlb_strings *paths, struct mlb_error *err)
@@ -145,7 +168,7 @@ static int find_run(const struct store_context *context, const char *word,
         rc = mlb_error_set(err, MLB_ERR_USAGE,
                            "no store: give --store=DIR");
     else if ((rc = run_find(context->store, word, &run, err)) == 0)
-        strings_push(paths, run.path);
+        rc = add_points(&run, paths, err);
     run_clear(&run);
     return rc;
 }

@@ -12,11 +12,14 @@
 #include "base/json.h"
 #include "base/process.h"
 #include "cmd/submission.h"
+#include "cmd/sweep.h"
+#include "run/points.h"
 
 void submission_clear(struct cmd_submission *s)
 {
     cmd_prepared_clear(&s->prepared);
     run_clear(&s->run);
+    sweep_parts_clear(&s->parts);
     *s = (struct cmd_submission)CMD_SUBMISSION_INIT;
 }
 
@@ -39,6 +42,33 @@ int submission_new(struct cmd_submission *s,
     return cmd_prepare(context, p);
 }
 
+/* A file of the run, or of the sweep that it is a point of and has not been
+ * submitted without. Caller frees. */
+static char *kept_file(const struct mlb_run *run, const char *name)
+{
+    char *path = run_path(run, name);
+
+    if (run->sweep && !files_is_file(path)) {
+        free(path);
+        path = xasprintf("%s/%s", run->sweep, name);
+    }
+    return path;
+}
+
+/* The values of a point that is submitted alone. */
+static int read_values(struct cmd_submission *s, struct mlb_error *err)
+{
+    struct mlb_fields record = MLB_FIELDS_INIT;
+    int rc = 0;
+
+    s->prepared.alone = s->run.sweep != NULL;
+    if (s->run.sweep)
+        rc = points_read(s->run.sweep, s->run.point, &record, err);
+    fields_get_all(&record, "value", &s->prepared.values.pairs);
+    fields_clear(&record);
+    return rc;
+}
+
 /* The job and the directory of a run as they were, with changes. */
 static int read_again(struct cmd_submission *s,
                       const struct cmd_request *changes,
@@ -46,12 +76,13 @@ static int read_again(struct cmd_submission *s,
 {
     struct cmd_prepared *p = &s->prepared;
     struct mlb_fields old = MLB_FIELDS_INIT;
-    char *conf = run_path(&s->run, "job.conf");
-    char *plan = run_path(&s->run, "plan");
+    char *conf = kept_file(&s->run, "job.conf");
+    char *plan = kept_file(&s->run, "plan");
     int rc = -1;
 
     p->job = job_create();
-    if (job_read_file(p->job, conf, &p->problems, err) < 0)
+    if (read_values(s, err) < 0 ||
+        job_read_file(p->job, conf, &p->problems, err) < 0)
         goto out;
     for (size_t i = 0; i < changes->values.count; i++)
         job_set_option(p->job, changes->options[i],
@@ -136,8 +167,7 @@ int submission_again(struct cmd_submission *s,
         code = cmd_fail(&err);
         goto out;
     }
-    s->run.id = xstrdup(run.run.id);
-    s->run.path = xstrdup(run.run.path);
+    run_copy(&run.run, &s->run);
     enum mlb_state state = run.state.state;
     s->restart = is_restart(&run);
     if (!state_is_final(state) && !run.lost && !s->restart) {
@@ -145,6 +175,14 @@ int submission_again(struct cmd_submission *s,
                       "%s has not ended: it is %s%s%s; cancel it first",
                       run.run.id, state_name(state),
                       run.state.text[0] ? ", " : "", run.state.text);
+        code = cmd_fail(&err);
+        goto out;
+    }
+    if (run.point_count > 0 && state != MLB_STATE_NOT_SUBMITTED) {
+        mlb_error_set(&err, MLB_ERR_USAGE,
+                      "%s is a sweep: submit one point again (%s/0), or all "
+                      "that failed (--failed-of=%s)", run.run.id, run.run.id,
+                      run.run.id);
         code = cmd_fail(&err);
         goto out;
     }
@@ -157,7 +195,10 @@ int submission_again(struct cmd_submission *s,
     s->prepared.hold = changes->hold;
     s->prepared.again = s->run.id;
     code = cmd_prepare(context, &s->prepared);
-    if (code || (state != MLB_STATE_NOT_SUBMITTED && !run.lost))
+    /* Of a sweep whose answer was lost, each point would end at once, its
+     * token being another one now. */
+    if (code || run.point_count > 0 ||
+        (state != MLB_STATE_NOT_SUBMITTED && !run.lost))
         goto out;
     int found = find_lost(s, context, &err);
     if (found < 0 && err.code != MLB_ERR_UNREACHABLE)
@@ -173,6 +214,24 @@ out:
     return code;
 }
 
+int submission_reread(struct cmd_submission *s,
+                      const struct cmd_context *context,
+                      const struct cmd_run *run,
+                      const struct cmd_request *changes)
+{
+    struct mlb_error err = { 0 };
+
+    s->again = true;
+    run_copy(&run->run, &s->run);
+    if (read_again(s, changes, &err) < 0)
+        return cmd_fail(&err);
+    if (changes->fit)
+        cmd_fit(context, s->prepared.job);
+    s->prepared.hold = changes->hold;
+    s->prepared.again = s->run.id;
+    return cmd_prepare(context, &s->prepared);
+}
+
 static json_t *created_fields(const struct mlb_job *job)
 {
     const struct passwd *user = getpwuid(getuid());
@@ -183,6 +242,24 @@ static json_t *created_fields(const struct mlb_job *job)
                      "job", json_text(job->name));
 }
 
+/* The run's plan; of a sweep that of its first part. */
+static void plan_run(struct cmd_submission *s,
+                     const struct cmd_context *context)
+{
+    struct cmd_prepared *p = &s->prepared;
+    const struct mlb_array whole = p->array;
+
+    if (s->parts.count == 0) {
+        cmd_prepare_run(context, p, &s->run);
+        return;
+    }
+    p->array = s->parts.items[0].array;
+    snprintf(p->token, sizeof(p->token), "%s", s->parts.items[0].token);
+    plan_destroy(p->plan);
+    p->plan = cmd_prepare_plan(context, p, s->run.id, s->run.path);
+    p->array = whole;
+}
+
 /* What the node needs: plan, job and script. */
 static int write_files(struct cmd_submission *s,
                        const struct cmd_context *context,
@@ -191,32 +268,42 @@ static int write_files(struct cmd_submission *s,
     struct cmd_prepared *p = &s->prepared;
     struct mlb_fields f = MLB_FIELDS_INIT;
     struct mlb_text conf = MLB_TEXT_INIT, plan = MLB_TEXT_INIT;
+    struct mlb_text sweep = MLB_TEXT_INIT;
     char *paths[] = { run_path(&s->run, "job.conf"),
                       run_path(&s->run, "script"),
-                      run_path(&s->run, "plan") };
+                      run_path(&s->run, "plan"),
+                      run_path(&s->run, "sweep") };
     int rc = -1;
 
-    cmd_prepare_run(context, p, &s->run);
+    if (s->parts.count > 0) {
+        sweep_records(s, &sweep);
+        if (sweep_template(s, context, &f, err) < 0)
+            goto out;
+    }
+    plan_run(s, context);
     if (!p->plan) {
         mlb_error_set(err, MLB_ERR_BAD_INPUT, "%s",
                       p->problems.lines.count ? p->problems.lines.items[0]
                                               : "no plan");
         goto out;
     }
-    plan_agent_fields(p->plan, p->job, context->site, &f);
+    if (s->parts.count == 0)
+        plan_agent_fields(p->plan, p->job, context->site, &f);
     fields_format(&f, &plan);
     job_write(p->job, &conf);
     const struct files_item items[] = {
         { paths[0], conf.data, conf.length, 0600 },
         { paths[1], p->plan->script, strlen(p->plan->script), 0700 },
         { paths[2], plan.data, plan.length, 0600 },
+        { paths[3], sweep.data, sweep.length, 0600 },
     };
-    rc = files_publish_set(items, 3, err);
+    rc = files_publish_set(items, s->parts.count > 0 ? 4 : 3, err);
 out:
     fields_clear(&f);
     text_clear(&conf);
     text_clear(&plan);
-    for (size_t i = 0; i < 3; i++)
+    text_clear(&sweep);
+    for (size_t i = 0; i < 4; i++)
         free(paths[i]);
     return rc;
 }
@@ -253,6 +340,8 @@ static int write_run(struct cmd_submission *s,
         .run = &s->run, .directory = p->directory, .files = &p->job->files,
     };
 
+    if (s->run.sweep && points_make(&s->run, "", err) < 0)
+        return -1;
     if (s->again && !take_up(&s->run))
         return write_files(s, context, err);
     if (run_snapshot_begin(&work, err) < 0)
@@ -291,6 +380,48 @@ static int not_submitted(struct cmd_submission *s, struct mlb_error *err)
     return err->code;
 }
 
+static int send_one(struct cmd_submission *s,
+                    const struct cmd_context *context,
+                    const struct scheduler_retry *retry)
+{
+    struct mlb_error err = { 0 };
+
+    if (scheduler_submit(s->prepared.scheduler, s->prepared.plan,
+                         context->site, retry, s->id, &err) < 0)
+        return not_submitted(s, &err);
+    if (write_submission(s, &err) < 0) {
+        mlb_error_prefix(&err, "%s runs as job %s, but", s->run.id, s->id);
+        return cmd_fail(&err);
+    }
+    return 0;
+}
+
+/* All points of a new sweep. What the scheduler has of it stays. */
+static int send_parts(struct cmd_submission *s,
+                      const struct cmd_context *context,
+                      const struct scheduler_retry *retry)
+{
+    struct mlb_error err = { 0 };
+    int rc = sweep_submit(s, context, &s->parts, retry, &err);
+
+    if (rc < 0 && s->id[0])
+        return cmd_fail(&err);
+    return rc < 0 ? not_submitted(s, &err) : 0;
+}
+
+static void part_sweep(struct cmd_submission *s)
+{
+    const struct cmd_prepared *p = &s->prepared;
+    long *points = xcalloc((size_t)p->sweep.count, sizeof(*points));
+
+    for (long i = 0; i < p->sweep.count; i++)
+        points[i] = i;
+    sweep_parts_make(points, p->sweep.count,
+                     p->scheduler->limits ? p->array_size : p->sweep.count,
+                     p->job->sweep.at_once, &s->parts);
+    free(points);
+}
+
 int submission_send(struct cmd_submission *s,
                     const struct cmd_context *context, long patience)
 {
@@ -300,18 +431,13 @@ int submission_send(struct cmd_submission *s,
     if (!s->again &&
         run_create(context->store, s->prepared.job->name, &s->run, &err) < 0)
         return cmd_fail(&err);
+    part_sweep(s);
     if (write_run(s, context, &err) < 0) {
         struct mlb_error ignored;
         if (!s->again)
             files_remove_tree(s->run.path, &ignored);
         return cmd_fail(&err);
     }
-    if (scheduler_submit(s->prepared.scheduler, s->prepared.plan,
-                         context->site, &retry, s->id, &err) < 0)
-        return not_submitted(s, &err);
-    if (write_submission(s, &err) < 0) {
-        mlb_error_prefix(&err, "%s runs as job %s, but", s->run.id, s->id);
-        return cmd_fail(&err);
-    }
-    return 0;
+    return s->parts.count > 0 ? send_parts(s, context, &retry)
+                              : send_one(s, context, &retry);
 }

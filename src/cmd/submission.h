@@ -5,11 +5,22 @@
 
 #include "cmd/prepare.h"
 
+/* Some of a sweep's points, in as many arrays as the scheduler needs. */
+struct sweep_part {
+    struct mlb_array array;
+    char token[33];
+};
+struct sweep_parts {
+    struct sweep_part *items;
+    size_t count;
+};
+
 struct cmd_submission {
     struct cmd_prepared prepared;
     struct mlb_run run;                     /* set by send, or by again */
     bool again;
     bool restart;                           /* by the run's own agent */
+    struct sweep_parts parts;               /* of a new sweep */
     char id[SCHEDULER_ID_SIZE];             /* the scheduler's, after send */
 };
 #define CMD_SUBMISSION_INIT { .prepared = CMD_PREPARED_INIT }
@@ -24,6 +35,12 @@ int submission_new(struct cmd_submission *s,
 int submission_again(struct cmd_submission *s,
                      const struct cmd_context *context, const char *which,
                      const struct cmd_request *changes);
+
+/* As again, but whatever became of the run: for the points of a sweep. */
+int submission_reread(struct cmd_submission *s,
+                      const struct cmd_context *context,
+                      const struct cmd_run *run,
+                      const struct cmd_request *changes);
 
 /* Make the run's directory, write what the node needs, submit. A new run
  * that is refused leaves nothing behind; one whose scheduler did not answer

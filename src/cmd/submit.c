@@ -11,14 +11,15 @@
 #include "base/units.h"
 #include "cmd/show_plan.h"
 #include "cmd/submission.h"
+#include "cmd/sweep.h"
 
 enum { KEY_DRY_RUN = 3000, KEY_PARSABLE, KEY_AGAIN, KEY_PATIENCE, KEY_FIT,
-       KEY_HOLD };
+       KEY_HOLD, KEY_FAILED_OF };
 
 struct arguments {
     struct cmd_options common;
     struct cmd_request request;
-    const char *again;
+    const char *again, *failed_of;
     long patience;
     bool dry_run, wait, parsable, json;
 };
@@ -34,6 +35,8 @@ static const struct argp_option options[] = {
     { .name = "again", .key = KEY_AGAIN, .arg = "RUN",
       .doc = "Submit an ended run once more; it goes on from its last "
              "checkpoint" },
+    { .name = "failed-of", .key = KEY_FAILED_OF, .arg = "RUN",
+      .doc = "Submit again what failed: points of a sweep, or the run" },
     { .name = "fit", .key = KEY_FIT,
       .doc = "Ask for what earlier runs of the job needed" },
     { .name = "hold", .key = KEY_HOLD,
@@ -68,6 +71,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_AGAIN:
         a->again = arg;
         return 0;
+    case KEY_FAILED_OF:
+        a->failed_of = arg;
+        return 0;
     case KEY_FIT:
         a->request.fit = true;
         return 0;
@@ -79,14 +85,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             argp_error(state, "--patience: %s", err.text);
         return 0;
     case ARGP_KEY_END:
+        if (a->failed_of && (a->again || a->dry_run))
+            argp_error(state, "--failed-of: not with --%s",
+                       a->again ? "again" : "dry-run");
         if (a->parsable && (a->json || a->dry_run))
             argp_error(state, "--parsable prints the new run's name alone: "
                               "not with --%s", a->json ? "json" : "dry-run");
         return 0;
     case ARGP_KEY_ARG:
-        if (a->again && !strchr(arg, '='))
-            argp_error(state, "--again takes the job from the run; only "
-                              "KEY=VALUE may follow");
+        if ((a->again || a->failed_of) && !strchr(arg, '='))
+            argp_error(state, "--%s takes the job from the run; only "
+                              "KEY=VALUE may follow",
+                       a->again ? "again" : "failed-of");
         cmd_request_argument(&a->request, arg, state);
         return 0;
     default:
@@ -124,8 +134,11 @@ static void print_result(const struct arguments *a,
 static int submit(const struct arguments *a, const struct cmd_context *context)
 {
     struct cmd_submission s = CMD_SUBMISSION_INIT;
-    int code = a->again ? submission_again(&s, context, a->again, &a->request)
-                        : submission_new(&s, context, &a->request);
+    int code =
+        a->again ? submission_again(&s, context, a->again, &a->request)
+        : a->failed_of ? sweep_failed_of(&s, context, a->failed_of,
+                                         &a->request, a->patience)
+                       : submission_new(&s, context, &a->request);
 
     if (code == 0 && a->dry_run) {
         if (a->json)
@@ -134,7 +147,7 @@ static int submit(const struct arguments *a, const struct cmd_context *context)
             show_plan_text(s.prepared.plan);
         goto out;
     }
-    if (code == 0)
+    if (code == 0 && !a->failed_of)
         code = submission_send(&s, context, a->patience);
     if (code)
         goto out;

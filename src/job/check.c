@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "base/units.h"
+#include "job/sweep.h"
 #include "job/value.h"
 
 #define NAME_BYTES 1000
@@ -174,13 +175,6 @@ static void check_tasks(const struct mlb_job *job,
                      "tasks each", r->tasks, nodes);
 }
 
-static bool is_identifier(const char *s)
-{
-    return *s && s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                             "abcdefghijklmnopqrstuvwxyz"
-                             "0123456789_")] == '\0';
-}
-
 static const char *alias(const struct mlb_data_use *use)
 {
     return use->as ? use->as : use->name;
@@ -194,7 +188,7 @@ static void check_dataset(const struct mlb_data_use *use, const char *key,
     if (use->version && !*use->version)
         problems_add(problems, where,
                      "%s.version: is empty: give one or leave it out", key);
-    if (alias(use) && !is_identifier(alias(use)))
+    if (alias(use) && !value_is_identifier(alias(use)))
         problems_add(problems, where,
                      use->as ? "%s.as: \"%s\" must be letters, digits and _, "
                                "for the variable MLB_DATA_<AS>"
@@ -350,5 +344,6 @@ void job_check(const struct mlb_job *job, struct mlb_problems *problems)
     check_datasets(job, problems);
     check_environment(job, problems);
     check_after(job, problems);
+    sweep_check(job, problems);
     check_unsupported(job, problems);
 }

@@ -45,15 +45,14 @@ void job_clear_datasets(struct mlb_job *job)
     job->dataset_count = 0;
 }
 
-void job_clear_axes(struct mlb_job *job)
+void job_clear_axes(struct mlb_axes *axes)
 {
-    for (size_t i = 0; i < job->sweep.axis_count; i++) {
-        free(job->sweep.axes[i].name);
-        strings_clear(&job->sweep.axes[i].values);
+    for (size_t i = 0; i < axes->count; i++) {
+        free(axes->items[i].name);
+        strings_clear(&axes->items[i].values);
     }
-    free(job->sweep.axes);
-    job->sweep.axes = NULL;
-    job->sweep.axis_count = 0;
+    free(axes->items);
+    *axes = (struct mlb_axes){ NULL, 0 };
 }
 
 void job_destroy(struct mlb_job *job)
@@ -70,8 +69,8 @@ void job_destroy(struct mlb_job *job)
             fields_clear(place);
         else if (key->type == KEY_DATASETS)
             job_clear_datasets(job);
-        else if (key->type == KEY_AXES)
-            job_clear_axes(job);
+        else if (key->type == KEY_AXES || key->type == KEY_POINTS)
+            job_clear_axes(place);
     }
     fields_clear(&job->origins);
     free(job);

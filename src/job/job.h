@@ -37,6 +37,10 @@ struct mlb_sweep_axis {
     char *name;
     struct mlb_strings values;
 };
+struct mlb_axes {
+    struct mlb_sweep_axis *items;
+    size_t count;
+};
 
 struct mlb_job {
     char *name;
@@ -67,8 +71,9 @@ struct mlb_job {
         struct mlb_strings mounts;
     } container;
     struct {
-        struct mlb_sweep_axis *axes;
-        size_t axis_count;
+        struct mlb_axes grid;    /* each value with each other */
+        struct mlb_axes list;    /* point k: the k-th value of each */
+        long random, seed;       /* points to draw from the grid */
         long at_once;
     } sweep;
     struct {

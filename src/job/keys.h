@@ -23,6 +23,7 @@ enum job_type {
                         [ "NAME=value" ] */
     KEY_DATASETS,    /* list of { name, version, as } */
     KEY_AXES,        /* group of NAME = [ values ] */
+    KEY_POINTS,      /* list of { NAME = value; ... }, as axes */
     KEY_LAUNCHERS,   /* site: list of { name, help, slurm, pbs, local } */
     KEY_PARTITIONS,  /* site: list of { name, max_nodes, ... } */
 };

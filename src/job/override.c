@@ -163,6 +163,7 @@ static bool set_key(struct change *c, const struct job_key *key)
         refuse(c, "is a list: datasets[0].name=value");
         return false;
     case KEY_AXES:
+    case KEY_POINTS:
         refuse(c, "sweeps cannot be given on the command line");
         return false;
     default:
@@ -190,7 +191,8 @@ void job_override(struct mlb_job *job, const char *assignment,
                      assignment);
     else if (strncmp(path, "environment.", 12) == 0)
         set_variable(&c, path + 12);
-    else if (strncmp(path, "sweep.grid.", 11) == 0)
+    else if (strncmp(path, "sweep.grid.", 11) == 0 ||
+             strncmp(path, "sweep.list[", 11) == 0)
         refuse(&c, "sweeps cannot be given on the command line");
     else if (bracket)
         set_indexed(&c, bracket);

@@ -175,9 +175,12 @@ static void read_axis(struct source *source, const config_setting_t *setting,
     bool list = setting->type == CONFIG_TYPE_ARRAY ||
                 setting->type == CONFIG_TYPE_LIST;
     int count = list ? config_setting_length(setting) : 0;
+    char *where = source_where(source, setting);
 
     *axis = (struct mlb_sweep_axis){ .name = xstrdup(setting->name),
                                      .values = MLB_STRINGS_INIT };
+    fields_add(source->origins, key, where);
+    free(where);
     if (!list)
         source_problem(source, setting, key,
                        "must be a list of values, like [1, 2]");
@@ -206,13 +209,85 @@ static bool read_axes(struct source *source, const char *key,
                        "must be a group, like { seed = [1, 2]; }");
         return false;
     }
-    job_clear_axes(job);
+    struct mlb_axes *axes = &job->sweep.grid;
+    job_clear_axes(axes);
     int count = config_setting_length(setting);
-    job->sweep.axes = xcalloc((size_t)count, sizeof(*job->sweep.axes));
-    job->sweep.axis_count = (size_t)count;
+    axes->items = xcalloc((size_t)count, sizeof(*axes->items));
+    axes->count = (size_t)count;
     for (int i = 0; i < count; i++)
         read_axis(source, config_setting_get_elem(setting, (unsigned)i),
-                  &job->sweep.axes[i]);
+                  &axes->items[i]);
+    return true;
+}
+
+/* The axes of a list are the names of its first point. */
+static void begin_points(struct mlb_axes *axes,
+                         const config_setting_t *setting)
+{
+    const config_setting_t *first = config_setting_get_elem(setting, 0);
+    int count = first->type == CONFIG_TYPE_GROUP
+                    ? config_setting_length(first) : 0;
+
+    axes->items = xcalloc((size_t)count, sizeof(*axes->items));
+    axes->count = (size_t)count;
+    for (int i = 0; i < count; i++)
+        axes->items[i] = (struct mlb_sweep_axis){
+            xstrdup(config_setting_get_elem(first, (unsigned)i)->name),
+            MLB_STRINGS_INIT,
+        };
+}
+
+/* Each point adds a value to each axis, even where it is wrong: the axes
+ * stay equally long. */
+static void read_point(struct source *source, const char *key,
+                       const config_setting_t *point, struct mlb_axes *axes)
+{
+    int found = 0;
+
+    for (size_t i = 0; i < axes->count; i++) {
+        struct mlb_sweep_axis *axis = &axes->items[i];
+        const config_setting_t *value =
+            config_setting_get_member(point, axis->name);
+        char *text = value ? scalar_text(value) : NULL;
+        if (!value)
+            source_problem(source, point, key,
+                           "a point has no %s, which the first one has",
+                           axis->name);
+        else if (!text)
+            source_problem(source, value, key,
+                           "%s must be a number, a string, true or false",
+                           axis->name);
+        strings_push(&axis->values, text ? text : "");
+        found += value != NULL;
+        free(text);
+    }
+    if (found < config_setting_length(point))
+        source_problem(source, point, key,
+                       "a point has a name that the first one has not");
+}
+
+static bool read_points(struct source *source, const char *key,
+                        const config_setting_t *setting)
+{
+    struct mlb_axes *axes = &job_of(source)->sweep.list;
+
+    if (!source_is_list(source, key, setting))
+        return false;
+    job_clear_axes(axes);
+    int count = config_setting_length(setting);
+    if (count > 0)
+        begin_points(axes, setting);
+    for (int i = 0; i < count; i++) {
+        const config_setting_t *point =
+            config_setting_get_elem(setting, (unsigned)i);
+        if (point->type == CONFIG_TYPE_GROUP &&
+            config_setting_length(point) > 0)
+            read_point(source, key, point, axes);
+        else
+            source_problem(source, point, key,
+                           "point %d must be a group, like { lr = 0.1; }",
+                           i);
+    }
     return true;
 }
 
@@ -226,6 +301,8 @@ static bool read_special(struct source *source, const struct job_key *key,
         return read_pairs(source, key->path, setting);
     case KEY_DATASETS:
         return read_datasets(source, key->path, setting);
+    case KEY_POINTS:
+        return read_points(source, key->path, setting);
     default:
         return read_axes(source, key->path, setting);
     }

@@ -93,12 +93,20 @@ bool value_is_given(const struct job_key *key, const void *place)
         return ((const struct mlb_fields *)place)->pairs.count > 0;
     case KEY_DATASETS:
     case KEY_AXES:
+    case KEY_POINTS:
     case KEY_LAUNCHERS:
     case KEY_PARTITIONS:
         return *(void *const *)place != NULL;
     default:
         return number_at(key->type, place) != MLB_UNSET;
     }
+}
+
+bool value_is_identifier(const char *s)
+{
+    return *s && s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                             "abcdefghijklmnopqrstuvwxyz"
+                             "0123456789_")] == '\0';
 }
 
 /* Is pair ("key=where") about key or about a part of it? */

@@ -19,9 +19,12 @@ int value_in_bounds(const struct job_key *key, const void *place,
 /* Does place hold something of key's type? */
 bool value_is_given(const struct job_key *key, const void *place);
 
+/* Letters, digits and _, at least one of them? */
+bool value_is_identifier(const char *s);
+
 /* Empty lists that are more than strings. */
 void job_clear_datasets(struct mlb_job *job);
-void job_clear_axes(struct mlb_job *job);
+void job_clear_axes(struct mlb_axes *axes);
 
 /* nodes and tasks_per_node where --ntasks was given, and one of them on the
  * command line. Does nothing else. */

@@ -95,15 +95,30 @@ static void add_datasets(struct mlb_text *out, const struct mlb_job *job)
 }
 
 /* Values of a sweep are text, so their digits stay as they were. */
-static void add_axes(struct mlb_text *out, const struct mlb_job *job)
+static void add_axes(struct mlb_text *out, const struct mlb_axes *axes)
 {
     text_add(out, "{");
-    for (size_t i = 0; i < job->sweep.axis_count; i++) {
-        text_addf(out, " %s = ", job->sweep.axes[i].name);
-        add_strings(out, &job->sweep.axes[i].values);
+    for (size_t i = 0; i < axes->count; i++) {
+        text_addf(out, " %s = ", axes->items[i].name);
+        add_strings(out, &axes->items[i].values);
         text_add(out, ";");
     }
     text_add(out, " }");
+}
+
+static void add_points(struct mlb_text *out, const struct mlb_axes *axes)
+{
+    text_add(out, "(");
+    for (size_t k = 0; k < axes->items[0].values.count; k++) {
+        text_add(out, k ? ",\n    {" : "\n    {");
+        for (size_t i = 0; i < axes->count; i++) {
+            text_addf(out, " %s = ", axes->items[i].name);
+            add_string(out, axes->items[i].values.items[k]);
+            text_add(out, ";");
+        }
+        text_add(out, " }");
+    }
+    text_add(out, "\n)");
 }
 
 static void add_value(struct mlb_text *out, const struct job_key *key,
@@ -146,8 +161,11 @@ static void add_value(struct mlb_text *out, const struct job_key *key,
     case KEY_DATASETS:
         add_datasets(out, job);
         break;
+    case KEY_POINTS:
+        add_points(out, place);
+        break;
     default:
-        add_axes(out, job);
+        add_axes(out, place);
         break;
     }
 }

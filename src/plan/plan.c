@@ -115,6 +115,24 @@ static void add_data(struct mlb_plan *plan, struct mlb_fields *fields,
     }
 }
 
+/* The variables of a point: MLB_SWEEP_LR for the value called lr. */
+static void add_sweep(struct mlb_plan *plan, struct mlb_fields *fields,
+                      const struct mlb_fields *sweep)
+{
+    for (size_t i = 0; sweep && i < sweep->pairs.count; i++) {
+        const char *pair = sweep->pairs.items[i];
+        const char *value = strchr(pair, '=') + 1;
+        char *field = xasprintf("sweep.%.*s", (int)(value - 1 - pair), pair);
+        fields_add(fields, field, value);
+        for (char *s = field; *s; s++)
+            *s = *s == '.' ? '_' : (char)toupper((unsigned char)*s);
+        char *variable = xasprintf("MLB_%s", field);
+        fields_add(&plan->environment, variable, value);
+        free(variable);
+        free(field);
+    }
+}
+
 /* The names that templates may use; those of launchers are a part of them
  * (job/site.h). */
 static void set_fields(struct mlb_fields *fields, const struct mlb_plan *plan,
@@ -164,6 +182,7 @@ static void set_environment(struct mlb_plan *plan, const struct mlb_job *job,
     fields_addf(env, "MLB_CHECKPOINT_DIR", "%s/checkpoints", plan->run_dir);
     add_checkpoint(env, job);
     add_data(plan, fields, context->data);
+    add_sweep(plan, fields, context->sweep);
     /* Output that appears when it is printed; threads that fit what was
      * asked, where most libraries would take the whole node. */
     if (!fields_get(&job->environment, "PYTHONUNBUFFERED"))
@@ -173,16 +192,27 @@ static void set_environment(struct mlb_plan *plan, const struct mlb_job *job,
     strings_copy(&env->pairs, &job->environment.pairs);
 }
 
+/* Fields that are all ours, by how they begin, and what is said of one that
+ * is not there: before and after its last part. */
+static const struct own_field {
+    const char *start, *before, *after;
+} own_fields[] = {
+    { "${data.", "data set of this job (datasets = ({ name = ...; as = \"",
+      "\"; }))" },
+    { "${sweep.", "value of this job's sweep (sweep = { grid = { ",
+      " = [...]; }; })" },
+};
+
 /* ${HOME} belongs to the shell and stays, but ${data.trian} can only be a
  * slip: nobody else has names like that. */
 static void check_names(const struct mlb_job *job, const char *word,
+                        const struct own_field *own,
                         const struct mlb_fields *fields,
                         struct mlb_problems *problems)
 {
-    static const char start[] = "${data.";
     const char *p = word;
 
-    while ((p = strstr(p, start))) {
+    while ((p = strstr(p, own->start))) {
         bool meant = p > word && p[-1] == '$';   /* as it is: $${...} */
         size_t n = strcspn(p, "}");
         if (!p[n])
@@ -190,9 +220,8 @@ static void check_names(const struct mlb_job *job, const char *word,
         char *name = xstrndup(p + 2, n - 2);
         if (!meant && !fields_get(fields, name))
             problems_add(problems, job_origin(job, "command"),
-                         "command: ${%s} names no data set of this job "
-                         "(datasets = ({ name = ...; as = \"%s\"; }))",
-                         name, name + strlen("data."));
+                         "command: ${%s} names no %s%s%s", name, own->before,
+                         strchr(name, '.') + 1, own->after);
         free(name);
         p += n;
     }
@@ -258,6 +287,33 @@ static void note_single(struct mlb_plan *plan,
                       plan->tasks - 1);
 }
 
+/* Of a later part of a sweep the same indices are others' points. */
+static char *output_of(const struct mlb_plan_context *context)
+{
+    const char *dir = context->run_dir;
+
+    if (!context->array)
+        return xasprintf("%s/out/batch.log", dir);
+    if (context->array->offset == 0)
+        return xasprintf("%s/out/batch-", dir);
+    return xasprintf("%s/out/batch-%ld-", dir, context->array->offset);
+}
+
+/* sbatch knows no "%a" in a pattern with a backslash. */
+static void set_array(struct mlb_plan *plan, const struct mlb_job *job,
+                      const struct mlb_plan_context *context,
+                      struct mlb_problems *problems)
+{
+    if (!context->array)
+        return;
+    plan->array = *context->array;
+    plan->array.indices = xstrdup(context->array->indices);
+    if (strchr(plan->output, '\\') && strcmp(plan->scheduler, "slurm") == 0)
+        problems_add(problems, job_origin(job, "sweep"),
+                     "sweep: %s has a backslash, with which Slurm cannot "
+                     "name a log for each point", context->store);
+}
+
 struct mlb_plan *plan_create(const struct mlb_job *job,
                              const struct mlb_site *site,
                              const struct mlb_plan_context *context,
@@ -279,9 +335,9 @@ struct mlb_plan *plan_create(const struct mlb_job *job,
         .comment = xasprintf("mlbatch run=%s token=%s", context->run,
                              context->token),
         .directory = xstrdup(context->directory),
-        .output = xasprintf("%s/out/batch.log", context->run_dir),
+        .output = output_of(context),
         .after = MLB_STRINGS_INIT, .conditions = MLB_STRINGS_INIT,
-        .exclude = MLB_STRINGS_INIT, .at_once = MLB_UNSET,
+        .exclude = MLB_STRINGS_INIT,
         .hold = context->hold,
         .requeue = job->restart.on.count > 0,
         .options = MLB_STRINGS_INIT, .launch = MLB_STRINGS_INIT,
@@ -293,6 +349,7 @@ struct mlb_plan *plan_create(const struct mlb_job *job,
         strings_copy(&plan->after, context->after);
         strings_copy(&plan->conditions, context->conditions);
     }
+    set_array(plan, job, context, problems);
     set_resources(plan, &job->resources);
     set_counters(plan, job);
     if (pbs)
@@ -305,8 +362,9 @@ struct mlb_plan *plan_create(const struct mlb_job *job,
         find_launch(job, site, plan->scheduler, problems);
     set_fields(&fields, plan, job, context);
     set_environment(plan, job, &fields, context);
-    for (size_t i = 0; i < job->command.count; i++)
-        check_names(job, job->command.items[i], &fields, problems);
+    for (size_t i = 0; i < 2 * job->command.count; i++)
+        check_names(job, job->command.items[i / 2], &own_fields[i % 2], &fields,
+                    problems);
     if (launch)
         expand_all(launch, &fields, &plan->launch);
     expand_all(&job->command, &fields, &plan->command);
@@ -327,7 +385,8 @@ void plan_destroy(struct mlb_plan *plan)
     char *owned[] = { plan->scheduler, plan->run, plan->run_dir, plan->store,
                       plan->program, plan->name, plan->token, plan->comment,
                       plan->directory, plan->output, plan->partition,
-                      plan->account, plan->constraint, plan->script };
+                      plan->account, plan->constraint, plan->script,
+                      plan->array.indices };
     for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
         free(owned[i]);
     strings_clear(&plan->after);
@@ -348,7 +407,7 @@ struct mlb_plan *plan_asked(const struct mlb_job *job)
 
     *plan = (struct mlb_plan){
         .after = MLB_STRINGS_INIT, .conditions = MLB_STRINGS_INIT,
-        .exclude = MLB_STRINGS_INIT, .at_once = MLB_UNSET,
+        .exclude = MLB_STRINGS_INIT,
         .options = MLB_STRINGS_INIT, .launch = MLB_STRINGS_INIT,
         .command = MLB_STRINGS_INIT, .environment = MLB_FIELDS_INIT,
         .notes = MLB_STRINGS_INIT, .request = MLB_STRINGS_INIT,

@@ -11,6 +11,15 @@
 #include "job/job.h"
 #include "job/site.h"
 
+/* One job of a scheduler for several points of a sweep. Index i of the array
+ * is point offset + i. */
+struct mlb_array {
+    long points;                 /* so many; 0: no array */
+    long offset;
+    char *indices;               /* "0-999" or "3,7,9" */
+    long at_once;                /* MLB_UNSET: any */
+};
+
 /* All that a plan depends on beside job and site. */
 struct mlb_plan_context {
     const char *scheduler;       /* "slurm" | "pbs" | "local" */
@@ -28,6 +37,8 @@ struct mlb_plan_context {
     const char *version;         /* of mlbatch, for the script */
     bool hold;                   /* not to start before it is released */
     const struct mlb_strings *after, *conditions;    /* as in the plan */
+    const struct mlb_fields *sweep;  /* name -> value of the point, or NULL */
+    const struct mlb_array *array;   /* NULL: none */
 };
 
 struct mlb_plan {
@@ -37,7 +48,8 @@ struct mlb_plan {
     char *token;                 /* unguessable identity of the submission */
     char *comment;               /* carries run and token */
     char *directory;
-    char *output;                /* log of the batch step */
+    char *output;                /* log of the batch step; of an array, what
+                                    comes before "INDEX.log" */
     long nodes, tasks, tasks_per_node, cpus_per_task, gpus_per_task;
     long gpus_per_node;
     long cores;                  /* local: cores to hold, at most what is */
@@ -52,9 +64,7 @@ struct mlb_plan {
                                     agent; also "any", "notok" */
     bool requeue;                /* the scheduler may start it again */
     bool hold;                   /* submitted, but not to start yet */
-    long points;                 /* an array of this many, 0: no array; each
-                                    has its index, from 0 */
-    long at_once;                /* points at a time; MLB_UNSET: any */
+    struct mlb_array array;
     struct mlb_strings exclude;  /* nodes not to run on */
     struct mlb_strings options;  /* native options of this scheduler */
     struct mlb_strings request;  /* pbs: argv of qsub, after its name */
@@ -95,6 +105,8 @@ void plan_agent_fields(const struct mlb_plan *plan, const struct mlb_job *job,
 
 /* path as one of sbatch's file name patterns that means just it. Added. */
 void pattern_add(struct mlb_text *out, const char *path);
+/* The plan's output as such a pattern. Added. */
+void pattern_add_output(struct mlb_text *out, const struct mlb_plan *plan);
 
 /* Expand ${name} of fields in text, added to out. An unknown name stays as
  * it is ("${HOME}" belongs to the shell), and $${run} gives ${run}. */
@@ -115,6 +127,8 @@ struct mlb_limits {
     size_t partition_count;
     bool accounts_known;
     struct mlb_strings accounts; /* that this user may charge */
+    long array_size;             /* indices of an array are below; 0: not
+                                    known */
 };
 #define MLB_LIMITS_INIT { 0 }
 void limits_clear(struct mlb_limits *limits);

@@ -67,13 +67,30 @@ void pattern_add(struct mlb_text *out, const char *path)
     }
 }
 
-static void pattern(struct mlb_text *t, const char *option, const char *path)
+void pattern_add_output(struct mlb_text *out, const struct mlb_plan *plan)
 {
-    struct mlb_text doubled = MLB_TEXT_INIT;
+    pattern_add(out, plan->output);
+    if (plan->array.points > 0)
+        text_add(out, "%a.log");
+}
 
-    pattern_add(&doubled, path);
-    directive(t, option, doubled.data);
-    text_clear(&doubled);
+static void add_output(struct mlb_text *t, const struct mlb_plan *plan)
+{
+    struct mlb_text name = MLB_TEXT_INIT;
+
+    pattern_add_output(&name, plan);
+    directive(t, "output", name.data);
+    text_clear(&name);
+}
+
+static void add_array(struct mlb_text *t, const struct mlb_array *array)
+{
+    if (array->points == 0)
+        return;
+    text_addf(t, "#SBATCH --array=%s", array->indices);
+    if (array->at_once != MLB_UNSET)
+        text_addf(t, "%%%ld", array->at_once);
+    text_add(t, "\n");
 }
 
 /* The user's own options, each on a line with its argument. */
@@ -104,7 +121,7 @@ static void add_directives(struct mlb_text *t, const struct mlb_plan *plan)
     directive(t, "job-name", plan->name);
     directive(t, "comment", plan->comment);
     directive(t, "chdir", plan->directory);
-    pattern(t, "output", plan->output);
+    add_output(t, plan);
     text_add(t, "#SBATCH --open-mode=append\n");
     number(t, "nodes", plan->nodes);
     number(t, "ntasks", plan->tasks);
@@ -124,6 +141,7 @@ static void add_directives(struct mlb_text *t, const struct mlb_plan *plan)
     directive(t, "partition", plan->partition);
     directive(t, "account", plan->account);
     directive(t, "constraint", plan->constraint);
+    add_array(t, &plan->array);
     if (plan->after.count > 0) {
         text_add(t, "#SBATCH --dependency=afterany");
         for (size_t i = 0; i < plan->after.count; i++)
@@ -225,6 +243,8 @@ char *script_render(struct mlb_plan *plan, const struct mlb_job *job,
     script_add_word(&t, plan->run_dir);
     text_add(&t, " ");
     script_add_word(&t, context->token);
+    if (plan->array.points > 0)
+        text_addf(&t, " %ld", plan->array.offset);
     text_add(&t, "\n");
     return text_detach(&t);
 }

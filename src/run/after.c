@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "run/points.h"
 #include "run/state.h"
 #include "run/after.h"
 
@@ -24,4 +25,34 @@ enum mlb_state after_end(const struct mlb_events *events)
                    state.state != MLB_STATE_NOT_SUBMITTED
                ? state.state
                : MLB_STATE_UNKNOWN;
+}
+
+static enum mlb_state end_of_log(const char *run_dir)
+{
+    struct mlb_events events = MLB_EVENTS_INIT;
+    enum mlb_state end = MLB_STATE_UNKNOWN;
+
+    if (events_read(run_dir, &events, NULL) == 0)
+        end = after_end(&events);
+    events_clear(&events);
+    return end;
+}
+
+enum mlb_state after_end_of(const char *run_dir)
+{
+    long count = points_count(run_dir);
+    enum mlb_state sum = MLB_STATE_COMPLETED;
+
+    if (count == 0)
+        return end_of_log(run_dir);
+    for (long i = 0; i < count; i++) {
+        char *path = xasprintf("%s/points/%ld", run_dir, i);
+        enum mlb_state end = end_of_log(path);
+        free(path);
+        if (end == MLB_STATE_UNKNOWN)
+            return end;
+        if (sum == MLB_STATE_COMPLETED)
+            sum = end;
+    }
+    return sum;
 }

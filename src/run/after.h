@@ -16,4 +16,9 @@ bool after_is_met(const char *condition, enum mlb_state end);
  * ended, goes on, or the log does not say. */
 enum mlb_state after_end(const struct mlb_events *events);
 
+/* The same of the run in a directory; a sweep has completed if all of its
+ * points have, else it ended as the first that did not. MLB_STATE_UNKNOWN
+ * also if its log cannot be read. */
+enum mlb_state after_end_of(const char *run_dir);
+
 #endif

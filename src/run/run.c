@@ -12,10 +12,13 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "base/units.h"
+#include "run/points.h"
 #include "run/run.h"
 
 #define NUMBER_DIGITS 9
 #define NUMBER_MAX 999999999L
+#define POINTS "/points"
 
 static const char *const parts[] = {
     "events", "out", "checkpoints", "claims", "code",
@@ -36,7 +39,16 @@ void run_clear(struct mlb_run *run)
 {
     free(run->id);
     free(run->path);
+    free(run->sweep);
     *run = (struct mlb_run)MLB_RUN_INIT;
+}
+
+void run_copy(const struct mlb_run *from, struct mlb_run *to)
+{
+    *to = (struct mlb_run){
+        .id = xstrdup(from->id), .path = xstrdup(from->path),
+        .sweep = xstrdup(from->sweep), .point = from->point,
+    };
 }
 
 char *run_path(const struct mlb_run *run, const char *part)
@@ -123,22 +135,28 @@ static long largest(const struct entries *all)
     return number;
 }
 
-/* Make the directories in a run's; take it away again on failure. */
+/* Make the directories in a run's. */
 static int make_parts(const char *path, struct mlb_error *err)
 {
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         char *part = xasprintf("%s/%s", path, parts[i]);
-        int rc = mkdir(part, 0700);
+        int rc = mkdir(part, 0700) < 0 && errno != EEXIST ? -1 : 0;
         if (rc < 0)
             mlb_error_errno(err, MLB_ERR_IO, "cannot make directory %s",
                             part);
         free(part);
-        if (rc < 0) {
-            files_remove_tree(path, NULL);
+        if (rc < 0)
             return -1;
-        }
     }
     return 0;
+}
+
+int run_make(const char *path, struct mlb_error *err)
+{
+    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+        return mlb_error_errno(err, MLB_ERR_IO, "cannot make directory %s",
+                               path);
+    return make_parts(path, err);
 }
 
 /* mkdir is the claim: it succeeds for one process only. A number that is
@@ -154,6 +172,7 @@ static int claim(const char *runs, const char *name, long number,
                 *run = try;
                 return 0;
             }
+            files_remove_tree(try.path, NULL);
             run_clear(&try);
             return -1;
         }
@@ -212,6 +231,30 @@ static bool take(const char *store, const char *name, long number,
     return found;
 }
 
+/* ".../digits.3/points/4" */
+static bool take_point_path(char *path, struct mlb_run *run)
+{
+    size_t length = strlen(path);
+    struct mlb_run sweep = { .path = path };
+    char *slash = strrchr(path, '/');
+    long number, point = units_parse_long(slash + 1, 0, NUMBER_MAX, &number,
+                                          NULL) < 0 ? -1 : number;
+    bool found = false;
+
+    if (point < 0 || length < strlen(POINTS) ||
+        slash - path < (long)strlen(POINTS) ||
+        strncmp(slash - strlen(POINTS), POINTS, strlen(POINTS)) != 0)
+        return false;
+    *(slash - strlen(POINTS)) = '\0';
+    sweep.id = strrchr(path, '/');
+    if (sweep.id && split_id(++sweep.id, &length, &number) &&
+        point < points_count(path)) {
+        points_run(&sweep, point, run);
+        found = true;
+    }
+    return found;
+}
+
 /* A run's directory by its path, which may lead there over links. */
 static bool take_path(const char *which, struct mlb_run *run)
 {
@@ -229,6 +272,8 @@ static bool take_path(const char *which, struct mlb_run *run)
         if (found)
             *run = (struct mlb_run){ .id = xstrdup(id),
                                      .path = xstrdup(path) };
+        else
+            found = take_point_path(path, run);
         free(events);
     }
     free(path);
@@ -256,6 +301,32 @@ static bool take_name(const char *store, const char *which,
         found = take(store, which, 0, run) || take(store, encoded, 0, run);
         free(encoded);
     }
+    return found;
+}
+
+/* "digits.3/4" or "digits/4": 1, 0 if it is none, -1 with err if the sweep
+ * has no such point. */
+static int take_point(const char *store, const char *which,
+                      struct mlb_run *run, struct mlb_error *err)
+{
+    const char *slash = strrchr(which, '/');
+    struct mlb_run sweep = MLB_RUN_INIT;
+    long point;
+
+    if (!slash || units_parse_long(slash + 1, 0, NUMBER_MAX, &point, NULL) < 0)
+        return 0;
+    char *name = xstrndup(which, (size_t)(slash - which));
+    int found = take_name(store, name, &sweep);
+    long count = found ? points_count(sweep.path) : 0;
+    if (found && point < count)
+        points_run(&sweep, point, run);
+    else if (found)
+        found = mlb_error_set(err, MLB_ERR_NOT_FOUND,
+                              count ? "%s has no point %ld, but 0 to %ld"
+                                    : "%s is no sweep: it has no point %ld",
+                              sweep.id, point, count - 1);
+    run_clear(&sweep);
+    free(name);
     return found;
 }
 
@@ -305,6 +376,9 @@ int run_find(const char *store, const char *which, struct mlb_run *run,
 {
     if (take_path(which, run) || take_name(store, which, run))
         return 0;
+    int point = take_point(store, which, run, err);
+    if (point != 0)
+        return point < 0 ? -1 : 0;
     return not_found(store, which, err);
 }
 

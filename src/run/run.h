@@ -5,6 +5,7 @@
  *   plan         what the agent needs (base/fields.h)
  *   script       what the scheduler starts
  *   submission   scheduler=, id=, token= of the last submission (fields)
+ *   sweep, points/   if it is a sweep (run/points.h)
  *   claims/TOKEN who runs that submission: job=, host= (fields)
  *   code/        snapshot: code.tar, commit, diff.patch, tree/, README
  *   events/      one append-only file a writer (run/events.h)
@@ -22,8 +23,12 @@
 #include "mlbatch/error.h"
 
 struct mlb_run {
-    char *id;                /* "digits.3": name encoded, dot, number */
-    char *path;              /* absolute directory */
+    char *id;                /* "digits.3": name encoded, dot, number; of a
+                                point of a sweep (run/points.h) "digits.3/4" */
+    char *path;              /* absolute directory; a point's need not be
+                                there yet */
+    char *sweep;             /* of a point: the sweep's directory, else NULL */
+    long point;
 };
 #define MLB_RUN_INIT { 0 }
 void run_clear(struct mlb_run *run);
@@ -34,8 +39,14 @@ void run_clear(struct mlb_run *run);
 int run_create(const char *store, const char *name, struct mlb_run *run,
                struct mlb_error *err);
 
+/* Make a run's directory, unless it is there, and those in it. */
+int run_make(const char *path, struct mlb_error *err);
+/* A copy, for run_clear. */
+void run_copy(const struct mlb_run *from, struct mlb_run *to);
+
 /* Find a run by "digits.3", by "digits" (its latest), both also with the
- * name as it was before encoding, or by path of its directory.
+ * name as it was before encoding, a point of either ("digits.3/4"), or any by
+ * path of its directory.
  * MLB_ERR_NOT_FOUND with a "did you mean" if it can be had. */
 int run_find(const char *store, const char *which, struct mlb_run *run,
              struct mlb_error *err);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "run/run.h"
+#include "run/points.h"
 
 /* Fields of a file in the run; a missing file has none. */
 static int read_part(const struct mlb_run *run, const char *part,
@@ -59,6 +59,35 @@ static char *copy_field(const struct mlb_fields *fields, const char *name)
     return xstrdup(value ? value : "");
 }
 
+/* What a point's own files would say, had it ever been alone: from those of
+ * its sweep. */
+static int sweep_part(const struct mlb_run *run, struct mlb_fields *plan,
+                      char **id, struct mlb_error *err)
+{
+    struct mlb_run sweep = { .path = run->sweep };
+    struct mlb_fields done = MLB_FIELDS_INIT;
+    int rc = 0;
+
+    if (plan->pairs.count == 0) {
+        rc = read_part(&sweep, "plan", plan, err);
+        if (rc == 0) {
+            struct mlb_fields record = MLB_FIELDS_INIT;
+            rc = points_read(run->sweep, run->point, &record, err);
+            const char *token = fields_get(&record, "token");
+            if (token)
+                fields_set(plan, "token", token);
+            fields_clear(&record);
+        }
+    }
+    if (rc == 0)
+        rc = read_part(&sweep, "submission", &done, err);
+    const char *token = fields_get(plan, "token");
+    if (rc == 0 && token)
+        *id = points_job(&done, token, run->point);
+    fields_clear(&done);
+    return rc;
+}
+
 int run_submission(const struct mlb_run *run,
                    struct mlb_submission *submission, struct mlb_error *err)
 {
@@ -67,14 +96,17 @@ int run_submission(const struct mlb_run *run,
     int rc = -1;
 
     if (read_part(run, "plan", &plan, err) < 0 ||
+        (run->sweep && sweep_part(run, &plan, &found.id, err) < 0) ||
         read_part(run, "submission", &done, err) < 0)
         goto out;
     found.scheduler = copy_field(&plan, "scheduler");
     found.token = copy_field(&plan, "token");
     const char *answered = fields_get(&done, "token");
-    if (answered && strcmp(answered, found.token) == 0)
+    /* The parts of a sweep have tokens of their own. */
+    if (!found.id && answered && (strcmp(answered, found.token) == 0 ||
+                                  fields_get(&done, "part")))
         found.id = copy_field(&done, "id");
-    else if (claimed_id(run, found.token, &found.id, err) < 0)
+    if (!found.id && claimed_id(run, found.token, &found.id, err) < 0)
         goto out;
     *submission = found;
     found = (struct mlb_submission){ 0 };

@@ -32,12 +32,33 @@ void local_write_id(char *id, long number)
     snprintf(id, SCHEDULER_ID_SIZE, "%.100s:%ld", process_host(), number);
 }
 
+void local_write_point(char *id, long array, long index)
+{
+    snprintf(id, SCHEDULER_ID_SIZE, "%.80s:%ld_%ld", process_host(), array,
+             index);
+}
+
+/* The index in the id of an array's point, else -1. */
+long local_read_index(const char *id)
+{
+    const char *colon = strrchr(id, ':');
+    const char *mark = colon ? strchr(colon, '_') : NULL;
+    long index;
+
+    return mark && units_parse_long(mark + 1, 0, 1L << 30, &index, NULL) == 0
+               ? index : -1;
+}
+
 int local_read_id(const char *id, long *number)
 {
     const char *colon = strrchr(id, ':');
     const char *host = process_host();
+    char digits[24] = "";
 
-    if (!colon || units_parse_long(colon + 1, 1, 1L << 62, number, NULL) < 0)
+    if (colon)
+        snprintf(digits, sizeof(digits), "%.*s",
+                 (int)strcspn(colon + 1, "_"), colon + 1);
+    if (!colon || units_parse_long(digits, 1, 1L << 62, number, NULL) < 0)
         return -1;
     size_t n = (size_t)(colon - id);
     return strlen(host) == n && strncmp(host, id, n) == 0 ? 0 : 1;
@@ -89,6 +110,58 @@ static void describe_wait(const struct queue *queue, const struct ticket *t,
     text_clear(&text);
 }
 
+/* How many of the indices come before this one. */
+static long place_of(const char *indices, long index)
+{
+    long place = 0;
+
+    for (const char *p = indices; *p;) {
+        char *end;
+        long first = strtol(p, &end, 10), last = first;
+        if (*end == '-')
+            last = strtol(end + 1, &end, 10);
+        if (index <= last)
+            return place + index - first;
+        place += last - first + 1;
+        p = *end == ',' ? end + 1 : "";
+    }
+    return place;
+}
+
+/* Has the point of an array come into the queue, or been passed over? */
+static bool has_begun(const struct ticket *array, long index)
+{
+    return place_of(array->indices, index) < array->next;
+}
+
+static bool have_index(const struct mlb_strings *list, long index)
+{
+    char text[32];
+
+    snprintf(text, sizeof(text), "%ld", index);
+    return strings_have(list, text);
+}
+
+/* A point that has no ticket of its own: not yet, or not any more. */
+static void fill_point(const struct queue *queue, const struct ticket *array,
+                       long index, struct mlb_job_status *job)
+{
+    if (array && have_index(&array->skipped, index)) {
+        job->state = MLB_STATE_CANCELLED;
+    } else if (array && (!has_begun(array, index) ||
+                         have_index(&array->starting, index))) {
+        job->state = MLB_STATE_PENDING;
+        if (queue_is_blocked(queue, array))
+            describe_wait(queue, array, job);
+        else
+            snprintf(job->reason, sizeof(job->reason),
+                     "waits for other points");
+    } else {
+        job->state = MLB_STATE_FAILED;
+        snprintf(job->reason, sizeof(job->reason), "its process is gone");
+    }
+}
+
 static void fill(const struct queue *queue, struct mlb_job_status *job)
 {
     long number;
@@ -107,6 +180,15 @@ static void fill(const struct queue *queue, struct mlb_job_status *job)
         return;
     job->known = true;
     const struct ticket *t = queue_find(queue, number);
+    long index = local_read_index(job->id);
+    if (index >= 0) {
+        const struct ticket *array = t;
+        t = queue_point(queue, number, index);
+        if (!t) {
+            fill_point(queue, array, index, job);
+            return;
+        }
+    }
     if (!t || (job->token && strcmp(t->token, job->token) != 0)) {
         /* This very host would show the process if there were one. */
         job->state = MLB_STATE_FAILED;
@@ -181,11 +263,25 @@ static int cancel(const struct mlb_site *site, const char *id,
     long number = 0;
 
     assert(site->store);
+    long index = local_read_index(id);
     if (find_number(id, "cancel", &number, err) < 0)
         return -1;
-    if (queue_look(&queue, site->store, err) < 0)
+    /* What has not begun is kept from it under the lock. */
+    if ((index < 0 ? queue_look(&queue, site->store, err)
+                   : queue_open(&queue, site->store, err)) < 0)
         return -1;
-    const struct ticket *ticket = queue_find(&queue, number);
+    struct ticket *ticket = queue_find(&queue, number);
+    if (index >= 0 && ticket && !queue_point(&queue, number, index) &&
+        !has_begun(ticket, index)) {
+        char text[32];
+        snprintf(text, sizeof(text), "%ld", index);
+        strings_push(&ticket->skipped, text);
+        int done = queue_update(&queue, ticket, err);
+        queue_close(&queue);
+        return done;
+    }
+    if (index >= 0)
+        ticket = queue_point(&queue, number, index);
     int rc = ticket ? end_process(ticket, id, err)
                     : mlb_error_set(err, MLB_ERR_NOT_FOUND,
                                     "job %s has ended", id);
@@ -207,8 +303,14 @@ static int set_held(const struct mlb_site *site, const char *id, bool held,
         queue_open(&queue, site->store, err) < 0)
         return -1;
     struct ticket *ticket = queue_find(&queue, number);
+    if (local_read_index(id) >= 0)
+        ticket = queue_point(&queue, number, local_read_index(id));
     int rc = 0;
-    if (!ticket) {
+    if (!ticket && local_read_index(id) >= 0) {
+        rc = mlb_error_set(err, MLB_ERR_UNSUPPORTED,
+                           "cannot %s job %s: only all of its sweep", verb,
+                           id);
+    } else if (!ticket) {
         rc = mlb_error_set(err, MLB_ERR_NOT_FOUND, "job %s has ended", id);
     } else if (ticket->running) {
         rc = mlb_error_set(err, MLB_ERR_REFUSED,
@@ -249,6 +351,7 @@ const struct mlb_scheduler scheduler_local = {
     .probe = probe,
     .limits = NULL,
     .submit = local_submit,
+    .arrays = true,
     .find = find,
     .query = query,
     .cancel = cancel,

@@ -63,6 +63,10 @@ static const char *describe(const struct mlb_site *site,
         text_add(out, "its user holds it: mlbatch release lets it start");
         return "held";
     }
+    if (t->indices && *t->indices && !queue_is_blocked(queue, t)) {
+        text_add(out, "other points of its sweep come first");
+        return "other points";
+    }
     if (queue_lets_pass(queue, t)) {
         add_parents(queue, t, out);
         return "after others";
@@ -90,7 +94,11 @@ int local_explain(const struct mlb_site *site, const char *id,
                              "job %s is not of this machine", id);
     if (queue_look(&queue, site->store, err) < 0)
         return -1;
-    const struct ticket *t = queue_find(&queue, number);
+    long index = local_read_index(id);
+    const struct ticket *t = index >= 0 ? queue_point(&queue, number, index)
+                                        : NULL;
+    if (!t)
+        t = queue_find(&queue, number);
     if (t && !t->running)
         snprintf(waiting->reason, sizeof(waiting->reason), "%s",
                  describe(site, &queue, t, &text));

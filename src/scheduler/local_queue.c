@@ -22,12 +22,19 @@ void ticket_clear(struct ticket *ticket)
     free(ticket->run);
     free(ticket->token);
     free(ticket->boot);
+    free(ticket->indices);
+    if (ticket->skipped.items)
+        strings_clear(&ticket->skipped);
+    if (ticket->starting.items)
+        strings_clear(&ticket->starting);
     if (ticket->given.items)
         strings_clear(&ticket->given);
     if (ticket->after.items)
         strings_clear(&ticket->after);
     *ticket = (struct ticket){ .given = MLB_STRINGS_INIT,
-                               .after = MLB_STRINGS_INIT };
+                               .after = MLB_STRINGS_INIT,
+                               .skipped = MLB_STRINGS_INIT,
+                               .starting = MLB_STRINGS_INIT };
 }
 
 bool ticket_is_alive(const struct ticket *ticket)
@@ -55,7 +62,9 @@ int ticket_read(const char *path, struct ticket *ticket,
     struct mlb_fields f = MLB_FIELDS_INIT;
 
     *ticket = (struct ticket){ .given = MLB_STRINGS_INIT,
-                               .after = MLB_STRINGS_INIT };
+                               .after = MLB_STRINGS_INIT,
+                               .skipped = MLB_STRINGS_INIT,
+                               .starting = MLB_STRINGS_INIT };
     if (fields_read(&f, path, err) < 0) {
         fields_clear(&f);
         return -1;
@@ -75,6 +84,12 @@ int ticket_read(const char *path, struct ticket *ticket,
     ticket->since = (time_t)fields_get_long(&f, "since", 0);
     fields_get_all(&f, "gpu", &ticket->given);
     fields_get_all(&f, "after", &ticket->after);
+    ticket->indices = copy_of(&f, "indices");
+    ticket->next = fields_get_long(&f, "next", 0);
+    ticket->array = fields_get_long(&f, "array", 0);
+    ticket->index = fields_get_long(&f, "index", 0);
+    fields_get_all(&f, "skipped", &ticket->skipped);
+    fields_get_all(&f, "starting", &ticket->starting);
     fields_clear(&f);
     return 0;
 }
@@ -101,6 +116,18 @@ static int ticket_write(const char *directory, const struct ticket *ticket,
         fields_add(&f, "gpu", ticket->given.items[i]);
     for (size_t i = 0; i < ticket->after.count; i++)
         fields_add(&f, "after", ticket->after.items[i]);
+    if (ticket->indices && *ticket->indices) {
+        fields_add(&f, "indices", ticket->indices);
+        fields_addf(&f, "next", "%ld", ticket->next);
+    }
+    for (size_t i = 0; i < ticket->skipped.count; i++)
+        fields_add(&f, "skipped", ticket->skipped.items[i]);
+    for (size_t i = 0; i < ticket->starting.count; i++)
+        fields_add(&f, "starting", ticket->starting.items[i]);
+    if (ticket->array > 0) {
+        fields_addf(&f, "array", "%ld", ticket->array);
+        fields_addf(&f, "index", "%ld", ticket->index);
+    }
     int rc = fields_write(&f, path, err);
     free(path);
     fields_clear(&f);
@@ -265,7 +292,21 @@ const struct ticket *queue_parent(const struct queue *q,
     return queue_find(q, strtol(ticket->after.items[n], NULL, 10));
 }
 
+struct ticket *queue_point(const struct queue *q, long array, long index)
+{
+    for (size_t i = 0; i < q->count; i++)
+        if (q->tickets[i].array == array && q->tickets[i].index == index)
+            return &q->tickets[i];
+    return NULL;
+}
+
 bool queue_lets_pass(const struct queue *q, const struct ticket *ticket)
+{
+    return (ticket->indices && *ticket->indices) ||
+           queue_is_blocked(q, ticket);
+}
+
+bool queue_is_blocked(const struct queue *q, const struct ticket *ticket)
 {
     bool waits = ticket->held;
 

@@ -5,6 +5,9 @@
  *   STORE/local/HOST/last      last ticket number given (fields: ticket)
  *   STORE/local/HOST/t-N       ticket N (fields, see struct ticket)
  *
+ * A sweep has one ticket, of a process that starts another for each point
+ * when it may; that one takes a ticket of its own.
+ *
  * A ticket is worth what its process is: it names the process for good (pid,
  * start time, boot) and counts as long as that one lives. So nobody has to
  * give a place back, and nothing that is killed keeps one. Tickets of the
@@ -35,6 +38,14 @@ struct ticket {
                                     lets others pass meanwhile */
     time_t since;                /* when it came to be running */
     struct mlb_strings given;    /* the GPUs it has */
+    /* Of an array's process, which never runs itself: */
+    char *indices;               /* of its points; "" if it is none */
+    long next;                   /* so many of them have begun */
+    struct mlb_strings skipped;  /* indices that were cancelled before */
+    struct mlb_strings starting; /* indices that have no ticket yet */
+    /* Of one of these points: */
+    long array;                  /* number of the array's ticket, else 0 */
+    long index;
 };
 void ticket_clear(struct ticket *ticket);
 /* From its file. On failure there is nothing to clear. */
@@ -76,7 +87,11 @@ struct ticket *queue_find(const struct queue *queue, long number);
 /* The n-th that ticket is after; NULL if that one has ended. */
 const struct ticket *queue_parent(const struct queue *queue,
                                   const struct ticket *ticket, size_t n);
-/* Does it let others pass: is it held, or after one that has not ended? */
+/* Is it held, or after one that has not ended? */
+bool queue_is_blocked(const struct queue *queue, const struct ticket *ticket);
+/* The ticket of a point of an array, NULL if it has none (any more). */
+struct ticket *queue_point(const struct queue *queue, long array, long index);
+/* Does it let others pass: is it blocked, or an array? */
 bool queue_lets_pass(const struct queue *queue, const struct ticket *ticket);
 /* May ticket start now? Only the first that lets no others pass may, if so
  * many cores are free; the GPUs it gets (of all) are added to its given. */

@@ -31,15 +31,6 @@ struct report {
     struct mlb_error error;
 };
 
-/* A job about to be: what its process needs. */
-struct newcomer {
-    const struct mlb_plan *plan;
-    const struct mlb_site *site;
-    long cores;                  /* of this machine */
-    int report;                  /* write end of the pipe */
-    struct ticket ticket;
-};
-
 static void reset_signals(void)
 {
     sigset_t none;
@@ -67,18 +58,24 @@ static void close_others(int keep)
 
 /* Leave the terminal and all that is open; from here on standard error is
  * the job's log. */
-static int detach(struct newcomer *job, struct mlb_error *err)
+int local_detach(struct newcomer *job, struct mlb_error *err)
 {
     const struct mlb_plan *plan = job->plan;
 
     setsid();
     reset_signals();
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    int log = open(plan->output, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC,
-                   0600);
+    char *path = job->index >= 0
+                     ? xasprintf("%s%ld.log", plan->output, job->index)
+                 : plan->array.points > 0
+                     ? xasprintf("%s/out/batch.log", plan->run_dir)
+                     : xstrdup(plan->output);
+    int log = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     if (log < 0)
-        return mlb_error_errno(err, MLB_ERR_IO, "cannot open %s",
-                               plan->output);
+        mlb_error_errno(err, MLB_ERR_IO, "cannot open %s", path);
+    free(path);
+    if (log < 0)
+        return -1;
     if (chdir(plan->directory) < 0)
         return mlb_error_errno(err, MLB_ERR_IO, "cannot work in %s",
                                plan->directory);
@@ -88,18 +85,41 @@ static int detach(struct newcomer *job, struct mlb_error *err)
     return 0;
 }
 
-static int take_ticket(struct newcomer *job, struct mlb_error *err)
+/* The point speaks for itself now. */
+static int leave_array(const struct newcomer *job, struct queue *queue,
+                       struct mlb_error *err)
+{
+    struct ticket *array = queue_find(queue, job->ticket.array);
+    struct mlb_strings rest = MLB_STRINGS_INIT;
+
+    if (!array)
+        return 0;
+    for (size_t i = 0; i < array->starting.count; i++)
+        if (strtol(array->starting.items[i], NULL, 10) != job->index)
+            strings_push(&rest, array->starting.items[i]);
+    strings_clear(&array->starting);
+    array->starting = rest;
+    return queue_update(queue, array, err);
+}
+
+int local_take_ticket(struct newcomer *job, struct mlb_error *err)
 {
     struct queue queue;
+    const struct mlb_array *array = &job->plan->array;
 
+    if (array->points > 0 && job->index < 0)
+        job->ticket.indices = xstrdup(array->indices);
     job->ticket.run = xstrdup(job->plan->run);
     job->ticket.token = xstrdup(job->plan->token);
-    job->ticket.held = job->plan->hold;
+    /* The points of a held array do not even come here. */
+    job->ticket.held = job->plan->hold && job->index < 0;
     job->ticket.cores = job->plan->cores;
     job->ticket.gpus = job->plan->tasks * job->plan->gpus_per_task;
     if (queue_open(&queue, job->site->store, err) < 0)
         return -1;
     int rc = queue_join(&queue, &job->ticket, err);
+    if (rc == 0 && job->index >= 0)
+        rc = leave_array(job, &queue, err);
     queue_close(&queue);
     return rc;
 }
@@ -124,7 +144,7 @@ static int try_start(struct newcomer *job, struct queue *queue,
     return queue_update(queue, ticket, err) < 0 ? -1 : 1;
 }
 
-static int wait_turn(struct newcomer *job, struct mlb_error *err)
+int local_wait_turn(struct newcomer *job, struct mlb_error *err)
 {
     int changes = queue_watch(job->site->store), turn = 0, failures = 0;
 
@@ -149,20 +169,31 @@ static int wait_turn(struct newcomer *job, struct mlb_error *err)
 }
 
 /* Becomes the script; returns only if that fails. */
-static void become(const struct newcomer *job)
+void local_become(const struct newcomer *job)
 {
     struct mlb_strings env = MLB_STRINGS_INIT;
     struct mlb_text gpus = MLB_TEXT_INIT;
     const struct mlb_strings *given = &job->ticket.given;
-    char *script = xasprintf("%s/script", job->plan->run_dir);
+    char *script = xasprintf("%s/script-%s", job->plan->run_dir,
+                             job->plan->token);
+    if (!files_is_file(script)) {
+        free(script);
+        script = xasprintf("%s/script", job->plan->run_dir);
+    }
     char id[SCHEDULER_ID_SIZE];
 
     local_write_id(id, job->ticket.number);
+    if (job->index >= 0)
+        local_write_point(id, job->ticket.array, job->index);
     for (size_t i = 0; i < given->count; i++)
         text_addf(&gpus, "%s%s", i ? "," : "", given->items[i]);
     environment_inherit(environ, &env);
     environment_set(&env, "MLB_LOCAL_JOB", id);
     environment_set(&env, "MLB_LOCAL_GPUS", gpus.data);
+    if (job->index >= 0) {
+        snprintf(id, sizeof(id), "%ld", job->index);
+        environment_set(&env, "MLB_LOCAL_INDEX", id);
+    }
     if (given->count > 0)
         environment_set(&env, "CUDA_VISIBLE_DEVICES", gpus.data);
     execve(script, (char *[]){ script, NULL }, env.items);
@@ -179,8 +210,8 @@ static void live(struct newcomer *job)
     struct report report = { .number = 0 };
     struct mlb_error err;
 
-    if (detach(job, &report.error) == 0 &&
-        take_ticket(job, &report.error) == 0)
+    if (local_detach(job, &report.error) == 0 &&
+        local_take_ticket(job, &report.error) == 0)
         report.number = job->ticket.number;
     /* Whoever submits may be gone by now; the job stays. */
     signal(SIGPIPE, SIG_IGN);
@@ -189,11 +220,13 @@ static void live(struct newcomer *job)
     close(job->report);
     if (report.number == 0)
         _exit(1);
-    if (wait_turn(job, &err) < 0)
+    if (job->plan->array.points > 0)
+        local_array(job);
+    else if (local_wait_turn(job, &err) < 0)
         dprintf(2, "mlbatch: %s: cannot wait for its turn: %s\n",
                 job->plan->run, err.text);
     else
-        become(job);
+        local_become(job);
     _exit(126);
 }
 
@@ -262,6 +295,8 @@ int local_submit(const struct mlb_plan *plan, const struct mlb_site *site,
         .plan = plan, .site = site, .cores = local_cores(site),
         .ticket.given = MLB_STRINGS_INIT,
         .ticket.after = MLB_STRINGS_INIT,
+        .ticket.skipped = MLB_STRINGS_INIT,
+        .ticket.starting = MLB_STRINGS_INIT, .index = -1,
     };
     int fds[2] = { -1, -1 }, rc = check_fit(&job, err);
     ssize_t n;

@@ -71,6 +71,10 @@ struct mlb_scheduler {
     int (*submit)(const struct mlb_plan *plan, const struct mlb_site *site,
                   char *id, struct mlb_error *err);
 
+    /* Whether plans may be arrays, and the index of one is to be had in the
+     * job: else there are no sweeps here. */
+    bool arrays;
+
     /* Look for a job with this plan's comment: 1 and its id, 0 if the
      * scheduler answered and has none, -1 if it did not answer. */
     int (*find)(const struct mlb_plan *plan, const struct mlb_site *site,

@@ -90,28 +90,51 @@ out:
     return rc;
 }
 
+static int check_id(const char *id, struct mlb_error *err)
+{
+    uint32_t index;
+
+    if (slurm_id(id) != 0 || slurm_array_id(id, &index) != 0)
+        return 0;
+    return mlb_error_set(err, MLB_ERR_NOT_FOUND,
+                         "\"%s\" is no job id of Slurm", id);
+}
+
+/* Of an array some have started or ended: that is no failure, if any was
+ * left. */
+static bool none_done(const job_array_resp_msg_t *answer, int *number)
+{
+    for (uint32_t i = 0; answer && i < answer->job_array_count; i++) {
+        if (answer->error_code[i] == SLURM_SUCCESS)
+            return false;
+        *number = (int)answer->error_code[i];
+    }
+    return answer && answer->job_array_count > 0;
+}
+
 /* What scontrol does: 0 is a job that waits for nothing but its release, and
  * INFINITE lets the controller work its priority out anew. */
 static int set_priority(const char *id, uint32_t priority, const char *verb,
                         struct mlb_error *err)
 {
     job_desc_msg_t message;
+    job_array_resp_msg_t *answer = NULL;
     char what[64];
 
-    if (slurm_id(id) == 0)
-        return mlb_error_set(err, MLB_ERR_NOT_FOUND,
-                             "\"%s\" is no job id of Slurm", id);
-    if (slurm_enter(err) < 0)
+    if (check_id(id, err) < 0 || slurm_enter(err) < 0)
         return -1;
     slurm_init_job_desc_msg(&message);
-    message.job_id = slurm_id(id);
+    message.job_id_str = (char *)id;
     message.user_id = getuid();
     message.priority = priority;
     /* An operator's hold is one that users cannot undo: not what is meant. */
     if (priority == 0)
         message.alloc_sid = ALLOC_SID_USER_HOLD;
-    int rc = slurm_update_job(&message);
+    int rc = slurm_update_job2(&message, &answer);
     int number = errno;
+    if (rc == SLURM_SUCCESS && none_done(answer, &number))
+        rc = SLURM_ERROR;
+    slurm_free_job_array_resp(answer);
     slurm_leave();
     if (rc == SLURM_SUCCESS)
         return 0;
@@ -137,10 +160,7 @@ static int cancel(const struct mlb_site *site, const char *id,
                   struct mlb_error *err)
 {
     (void)site;
-    if (slurm_id(id) == 0)
-        return mlb_error_set(err, MLB_ERR_NOT_FOUND,
-                             "\"%s\" is no job id of Slurm", id);
-    if (slurm_enter(err) < 0)
+    if (check_id(id, err) < 0 || slurm_enter(err) < 0)
         return -1;
     /* As scancel without options: the controller turns this into SIGCONT
      * and SIGTERM, and SIGKILL after KillWait. */
@@ -160,6 +180,7 @@ const struct mlb_scheduler scheduler_slurm = {
     .wake = wake,
     .limits = slurm_limits,
     .submit = submit,
+    .arrays = true,
     .find = slurm_find,
     .query = slurm_query,
     .history = slurm_history,

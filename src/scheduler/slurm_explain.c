@@ -94,7 +94,9 @@ int slurm_explain(const struct mlb_site *site, const char *id,
                   struct mlb_waiting *waiting, struct mlb_error *err)
 {
     job_info_msg_t *jobs = NULL;
-    uint32_t number = slurm_id(id);
+    uint32_t index = NO_VAL, number = slurm_id(id);
+    if (number == 0)
+        number = slurm_array_id(id, &index);
     int rc = number ? slurm_load(number, &jobs, err) : 0;
 
     (void)site;
@@ -102,8 +104,10 @@ int slurm_explain(const struct mlb_site *site, const char *id,
     if (rc < 0)
         return -1;
     /* Of an array that has not split up there is one record. */
-    if (rc > 0 && jobs->record_count > 0)
-        fill(&jobs->job_array[0], waiting);
+    const slurm_job_info_t *job =
+        rc > 0 ? slurm_array_record(jobs, index) : NULL;
+    if (job)
+        fill(job, waiting);
     else
         rc = mlb_error_set(err, MLB_ERR_NOT_FOUND,
                            "Slurm does not know job %s", id);

@@ -176,19 +176,21 @@ static void add_partitions(struct mlb_limits *limits,
     strings_clear(&groups);
 }
 
-/* The accounts of this user, if Slurm insists on accounts and says which.
- * It need not: then any account is as good as another. */
-static void add_accounts(struct mlb_limits *limits)
+/* The size of arrays, and the accounts of this user, if Slurm insists on
+ * accounts and says which. It need not: then any account is as good as
+ * another. */
+static void add_configured(struct mlb_limits *limits)
 {
     const struct passwd *user = getpwuid(getuid());
     slurm_conf_t *conf = NULL;
     assoc_mgr_info_msg_t *info = NULL;
     assoc_mgr_info_request_msg_t ask = { .flags = ASSOC_MGR_INFO_FLAG_ASSOC };
 
-    if (!user || slurm_load_ctl_conf(0, &conf) != SLURM_SUCCESS)
+    if (slurm_load_ctl_conf(0, &conf) != SLURM_SUCCESS)
         return;
     bool enforced =
-        conf->accounting_storage_enforce & ENFORCE_ASSOCIATIONS;
+        user && conf->accounting_storage_enforce & ENFORCE_ASSOCIATIONS;
+    limits->array_size = conf->max_array_sz;
     slurm_free_ctl_conf(conf);
     if (!enforced)
         return;
@@ -226,7 +228,7 @@ int slurm_limits(const struct mlb_site *site, struct mlb_limits *limits,
         rc = slurm_load_node(0, &nodes, SHOW_ALL);
     int number = errno;
     if (rc == SLURM_SUCCESS) {
-        add_accounts(limits);
+        add_configured(limits);
         add_partitions(limits, partitions, nodes);
     }
     slurm_leave();

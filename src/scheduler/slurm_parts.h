@@ -121,6 +121,21 @@ bool slurm_is_returnable(uint32_t base);
 int slurm_load(uint32_t id, job_info_msg_t **jobs, struct mlb_error *err);
 /* Why it waits, or ended, in Slurm's word; or "". The job's or static. */
 const char *slurm_reason(const slurm_job_info_t *job);
+void slurm_fill(const slurm_job_info_t *job, time_t now,
+                struct mlb_job_status *status);
+
+/* ---- slurm_array.c ---- */
+
+/* The statuses of ids "ARRAY_INDEX" from the controller's answer. */
+void slurm_array_answer(const job_info_msg_t *jobs, time_t now,
+                        struct mlb_job_status *statuses, size_t count);
+/* The record of one index in the answer about an array; with NO_VAL that of
+ * what has not split up, else the first. NULL if there is none. */
+const slurm_job_info_t *slurm_array_record(const job_info_msg_t *jobs,
+                                           uint32_t index);
+/* ARRAY of such an id, and the index; 0 if it is none. */
+uint32_t slurm_array_id(const char *text, uint32_t *index);
+
 /* A job's state as ours. For tests, too. */
 enum mlb_state slurm_state(uint32_t job_state);
 /* An id as a number; 0 if it is none. */

@@ -109,8 +109,8 @@ static bool may_return(const slurm_job_info_t *job, time_t now)
            now - job->end_time < RETURN_SECONDS;
 }
 
-static void fill(const slurm_job_info_t *job, time_t now,
-                 struct mlb_job_status *status)
+void slurm_fill(const slurm_job_info_t *job, time_t now,
+                struct mlb_job_status *status)
 {
     status->known = true;
     status->state = slurm_state(job->job_state);
@@ -161,7 +161,8 @@ int slurm_find(const struct mlb_plan *plan, const struct mlb_site *site,
         const slurm_job_info_t *job = &jobs->job_array[i];
         if (!job->comment || strcmp(job->comment, plan->comment) != 0)
             continue;
-        snprintf(id, SCHEDULER_ID_SIZE, "%u", job->job_id);
+        snprintf(id, SCHEDULER_ID_SIZE, "%u",
+                 job->array_job_id ? job->array_job_id : job->job_id);
         found = 1;
     }
     slurm_free_job_info_msg(jobs);
@@ -229,10 +230,11 @@ void slurm_answer(const job_info_msg_t *jobs, time_t now,
              i < n && entries[i].id == job->job_id; i++) {
             struct mlb_job_status *status = &statuses[entries[i].which];
             if (slurm_is_ours(job->comment, status->token))
-                fill(job, now, status);
+                slurm_fill(job, now, status);
         }
     }
     free(entries);
+    slurm_array_answer(jobs, now, statuses, count);
 }
 
 void slurm_forget(struct mlb_job_status *statuses, size_t count)
@@ -256,8 +258,10 @@ int slurm_query(const struct mlb_site *site, struct mlb_job_status *statuses,
     if (count == 0)
         return 0;
     /* For one job the controller need not send all the user's. */
-    int rc = slurm_load(count == 1 ? slurm_id(statuses[0].id) : 0, &jobs,
-                        err);
+    uint32_t index, one = slurm_id(statuses[0].id);
+    if (one == 0)
+        one = slurm_array_id(statuses[0].id, &index);
+    int rc = slurm_load(count == 1 ? one : 0, &jobs, err);
     if (rc <= 0)
         return rc;
     slurm_answer(jobs, time(NULL), statuses, count);

@@ -89,13 +89,11 @@ static void add_variables(struct mlb_strings *env,
     free(directory);
 }
 
-/* File names are patterns to Slurm: a percent sign stands for itself only
- * when doubled. */
-static char *keep_pattern(struct slurm_request *r, const char *path)
+static char *keep_output(struct slurm_request *r, const struct mlb_plan *plan)
 {
     struct mlb_text t = MLB_TEXT_INIT;
 
-    pattern_add(&t, path);
+    pattern_add_output(&t, plan);
     char *kept = slurm_request_keep(r, t.data);
     text_clear(&t);
     return kept;
@@ -114,7 +112,7 @@ static void set_texts(struct slurm_request *r, const struct mlb_plan *plan)
     m->comment = slurm_request_keep(r, plan->comment);
     m->work_dir = slurm_request_keep(r, plan->directory);
     m->std_in = slurm_request_keep(r, "/dev/null");
-    m->std_out = keep_pattern(r, plan->output);
+    m->std_out = keep_output(r, plan);
     m->partition = keep_or_null(r, plan->partition);
     m->account = keep_or_null(r, plan->account);
     m->features = keep_or_null(r, plan->constraint);
@@ -151,6 +149,14 @@ static void set_numbers(struct slurm_request *r, const struct mlb_plan *plan)
             (uint64_t)((plan->memory_per_node + 1048575) / 1048576);
     if (plan->walltime != MLB_UNSET)
         m->time_limit = (uint32_t)((plan->walltime + 59) / 60);
+    if (plan->array.points > 0) {
+        char *array = plan->array.at_once == MLB_UNSET
+                          ? xstrdup(plan->array.indices)
+                          : xasprintf("%s%%%ld", plan->array.indices,
+                                      plan->array.at_once);
+        m->array_inx = slurm_request_keep(r, array);
+        free(array);
+    }
     if (plan->hold)
         m->priority = 0;
     if (plan->requeue)

@@ -35,14 +35,13 @@ static bool same_datasets(const struct mlb_job *a, const struct mlb_job *b)
     return true;
 }
 
-static bool same_axes(const struct mlb_job *a, const struct mlb_job *b)
+static bool same_axes(const struct mlb_axes *a, const struct mlb_axes *b)
 {
-    if (a->sweep.axis_count != b->sweep.axis_count)
+    if (a->count != b->count)
         return false;
-    for (size_t i = 0; i < a->sweep.axis_count; i++)
-        if (!same_text(a->sweep.axes[i].name, b->sweep.axes[i].name) ||
-            !same_strings(&a->sweep.axes[i].values,
-                          &b->sweep.axes[i].values))
+    for (size_t i = 0; i < a->count; i++)
+        if (!same_text(a->items[i].name, b->items[i].name) ||
+            !same_strings(&a->items[i].values, &b->items[i].values))
             return false;
     return true;
 }
@@ -66,7 +65,8 @@ static bool same_value(const struct job_key *key, const struct mlb_job *a,
     case KEY_DATASETS:
         return same_datasets(a, b);
     case KEY_AXES:
-        return same_axes(a, b);
+    case KEY_POINTS:
+        return same_axes(x, y);
     default:                     /* fields are strings with a hat on */
         return same_strings(x, y);
     }

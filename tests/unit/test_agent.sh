@@ -172,6 +172,46 @@ here:1"
     rm "$work/bin/mlbatch"
 }
 
+# sweep RUN_DIR COUNT: points with the value k, their number.
+sweep() {
+    local i offsets='' records=$1/records offset=$((26 + 16 * ($2 + 1)))
+    : > "$records"
+    for ((i = 0; i < $2; i++)); do
+        printf -v offsets '%s%015d\n' "$offsets" \
+            $((offset + $(stat -c %s "$records")))
+        printf 'token=secret\0value=k=v%d\0' "$i" >> "$records"
+    done
+    {
+        printf 'mlbatch-sweep 1 %09d\n%s%015d\n' "$2" "$offsets" \
+            $((offset + $(stat -c %s "$records")))
+        cat "$records"
+    } > "$1/sweep"
+    rm "$records"
+}
+
+test_sweep() {
+    more=(mark=MARK)
+    one many sh -c 'echo "$0"' 'MARK.k.=MARK#'
+    sed -i "s|$work/many\x00command|$run/points/MARK#\x00command|" "$run/plan"
+    sweep "$run" 4
+    MLB_LOCAL_JOB=here:5_1 MLB_LOCAL_INDEX=1 "$agent" attempt "$run" secret 2 \
+        2> "$work/many.err"
+    check "sweep: exit status" is $? 0
+    run=$run/points/3
+    check "sweep: its value" log_has 0 'v3=3'
+    check "sweep: its log" event attempt-end '"state":"completed"' \
+        '"job":"here:5_1"'
+    check "sweep: its batch log" test "$run/out/batch.log" -ef \
+        "$work/many.err"
+    run=$work/many
+    MLB_LOCAL_INDEX=2 "$agent" attempt "$run" secret 2 2> "$run/err"
+    check "sweep: no such point" is $? 6
+    check "sweep: no such point: said" grep -q 'no point 4: there are 4' \
+        "$run/err"
+    "$agent" attempt "$run" secret 0 2> "$run/err"
+    check "sweep: no array" is $? 2
+}
+
 test_failures() {
     one exit3 sh -c 'exit 3'
     attempt
@@ -434,7 +474,7 @@ test_damage() {
     check "usage" is $? 2
 }
 
-for t in normal after failures bytes ranks mpirun stop walltime listener orphans \
+for t in normal after sweep failures bytes ranks mpirun stop walltime listener orphans \
     killed duplicates damage; do
     "test_$t"
 done

@@ -45,7 +45,8 @@ static const char example[] =
     "environment = { OMP_NUM_THREADS = \"2\"; N = 7; };\n"
     "modules = [\"cuda/12\"];\n"
     "container = { image = \"train.sif\"; mounts = [\"/d:/d:ro\"]; };\n"
-    "sweep = { grid = { lr = [0.1, 1e-05]; seed = [1, 2, 3];\n"
+    "sweep = { list = ({ x = 1; }); random = 2; seed = 3;\n"
+    " grid = { lr = [0.1, 1e-05]; seed = [1, 2, 3];\n"
     "  on = (true, \"x\", 5000000000); }; at_once = 4; };\n"
     "after = { ok = [\"prepare.3\"]; any = [\"a\"]; notok = [\"b\"]; };\n"
     "counters = { enabled = false; every = \"2s\"; hardware = \"1m\";\n"
@@ -125,10 +126,10 @@ static void test_example(void **state)
     assert_string_equal(fields_get(&j->environment, "N"), "7");
     assert_strings(&j->container.mounts, (const char *const[]){ "/d:/d:ro",
                                                                 NULL });
-    assert_int_equal(j->sweep.axis_count, 3);
-    assert_strings(&j->sweep.axes[0].values,
+    assert_int_equal(j->sweep.grid.count, 3);
+    assert_strings(&j->sweep.grid.items[0].values,
                    (const char *const[]){ "0.1", "1e-05", NULL });
-    assert_strings(&j->sweep.axes[2].values,
+    assert_strings(&j->sweep.grid.items[2].values,
                    (const char *const[]){ "true", "x", "5000000000", NULL });
     assert_strings(&j->after.notok, (const char *const[]){ "b", NULL });
     assert_int_equal(j->counters.enabled, 0);
@@ -244,6 +245,17 @@ static const struct { const char *text, *problem; } problem_rows[] = {
       "true or false" },
     { "sweep = { grid = 1; };",
       "t.conf:1: sweep.grid: must be a group, like { seed = [1, 2]; }" },
+    { "sweep = { list = ({ a = 1; b = 2; },\n{ a = 3; }); };",
+      "t.conf:2: sweep.list: a point has no b, which the first one has" },
+    { "sweep = { list = ({ a = 1; },\n{ a = 3; c = 1; }); };",
+      "t.conf:2: sweep.list: a point has a name that the first one has "
+      "not" },
+    { "sweep = { list = ({ a = 1; },\n{ a = [3]; }); };",
+      "t.conf:2: sweep.list: a must be a number, a string, true or "
+      "false" },
+    { "sweep = { list = (5); };",
+      "t.conf:1: sweep.list: point 0 must be a group, like { lr = 0.1; "
+      "}" },
 };
 
 static void test_problems(void **state)
@@ -473,8 +485,6 @@ static const struct { const char *text, *problem; } check_rows[] = {
       "leave it out" },
     { OK "environment = [\"A=1\", \"B=2\", \"A=3\"];",
       "t.conf:2: environment: A is given twice" },
-    { OK "sweep = {\n grid = { a = [1]; }; at_once = 2; };",
-      "t.conf:3: sweeps are not supported yet: remove \"sweep\"" },
     { OK "restart = { on = [\"timeout\", \"tiemout\"]; };",
       "t.conf:2: restart.on: \"tiemout\" is none of timeout, preempted, "
       "node_fail, out_of_memory, stalled, failed" },

@@ -78,15 +78,24 @@ static void any_datasets(struct mlb_job *job)
     }
 }
 
-static void any_axes(struct mlb_job *job)
+/* Those of a list of points are equally long. */
+static void any_axes(struct mlb_axes *axes, bool points)
 {
-    job->sweep.axis_count = 1 + any(3);
-    job->sweep.axes = xcalloc(job->sweep.axis_count,
-                              sizeof(*job->sweep.axes));
-    for (size_t i = 0; i < job->sweep.axis_count; i++) {
-        job->sweep.axes[i].name = xasprintf("a-%zu_*", i);
-        job->sweep.axes[i].values = (struct mlb_strings)MLB_STRINGS_INIT;
-        add_any(&job->sweep.axes[i].values, false);
+    size_t count = 1 + any(3), length = 1 + any(4);
+
+    axes->items = xcalloc(count, sizeof(*axes->items));
+    axes->count = count;
+    for (size_t i = 0; i < count; i++) {
+        struct mlb_sweep_axis *axis = &axes->items[i];
+        *axis = (struct mlb_sweep_axis){ xasprintf("a-%zu_*", i),
+                                         MLB_STRINGS_INIT };
+        if (!points)
+            add_any(&axis->values, false);
+        for (size_t k = 0; points && k < length; k++) {
+            char *text = any_text();
+            strings_push(&axis->values, text);
+            free(text);
+        }
     }
 }
 
@@ -129,7 +138,8 @@ static void any_value(const struct job_key *key, struct mlb_job *job)
         any_datasets(job);
         break;
     case KEY_AXES:
-        any_axes(job);
+    case KEY_POINTS:
+        any_axes(place, key->type == KEY_POINTS);
         break;
     default:
         add_any(place, key->type == KEY_PAIRS);

@@ -79,6 +79,48 @@ static void test_answer(void **state)
     assert_false(s[4].known);
 }
 
+extern bitstr_t *bitmap_make(int64_t bits) __asm__("slurm_bit_alloc");
+extern void bitmap_set(bitstr_t *bitmap, int64_t bit) __asm__("slurm_bit_set");
+extern void bitmap_free(bitstr_t **bitmap) __asm__("slurm_bit_free");
+
+/* Some points have records of their own, the others one together. */
+static void test_array(void **state)
+{
+    bitstr_t *rest = bitmap_make(1000);
+    slurm_job_info_t jobs[] = {
+        { .job_id = 8, .array_job_id = 8, .array_task_id = NO_VAL,
+          .comment = "x token=t", .job_state = JOB_PENDING,
+          .array_bitmap = rest },
+        { .job_id = 9, .array_job_id = 8, .array_task_id = 0,
+          .comment = "x token=t", .job_state = JOB_RUNNING },
+        { .job_id = 10, .array_job_id = 8, .array_task_id = 1,
+          .comment = "x token=t", .job_state = JOB_COMPLETE },
+        { .job_id = 11, .array_job_id = 7, .array_task_id = 4,
+          .comment = "x token=t", .job_state = JOB_COMPLETE },
+    };
+    job_info_msg_t answer = { .job_array = jobs, .record_count = 4 };
+    struct mlb_job_status s[] = {
+        { .id = "8_999", .token = "t" }, { .id = "8_1", .token = "t" },
+        { .id = "8_0", .token = "t" },   { .id = "8_2", .token = "t" },
+        { .id = "8_2", .token = "t" },   { .id = "8_4", .token = "t" },
+        { .id = "8_999", .token = "u" }, { .id = "8_5000", .token = "t" },
+        { .id = "8", .token = "x" },     { .id = "8_x", .token = "t" },
+    };
+
+    (void)state;
+    bitmap_set(rest, 2);
+    bitmap_set(rest, 999);
+    slurm_answer(&answer, 1000, s, 10);
+    assert_true(s[0].known && s[0].state == MLB_STATE_PENDING);
+    assert_true(s[1].known && s[1].state == MLB_STATE_COMPLETED);
+    assert_true(s[2].known && s[2].state == MLB_STATE_RUNNING);
+    assert_true(s[3].known && s[3].state == MLB_STATE_PENDING);
+    assert_true(s[4].known && s[4].state == MLB_STATE_PENDING);
+    for (size_t i = 5; i < 10; i++)
+        assert_false(s[i].known);
+    bitmap_free(&rest);
+}
+
 /* An end that Slurm itself may undo is none for a minute. */
 static void test_return(void **state)
 {
@@ -144,6 +186,7 @@ int main(void)
         cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_lookup),
         cmocka_unit_test(test_answer),
+        cmocka_unit_test(test_array),
         cmocka_unit_test(test_return),
         cmocka_unit_test(test_many),
     };
