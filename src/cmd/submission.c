@@ -13,10 +13,15 @@
 #include "base/process.h"
 #include "cmd/submission.h"
 #include "cmd/sweep.h"
+#include "run/lock.h"
 #include "run/points.h"
+
+#define LOCK_PATIENCE 5          /* seconds that another submit may take */
 
 void submission_clear(struct cmd_submission *s)
 {
+    if (s->locked)
+        lock_release(s->run.path, LOCK_SUBMIT);
     cmd_prepared_clear(&s->prepared);
     run_clear(&s->run);
     sweep_parts_clear(&s->parts);
@@ -154,6 +159,35 @@ static bool is_restart(const struct cmd_run *run)
     return job && *job && strcmp(job, run->submission.id) == 0;
 }
 
+/* The run that is to be submitted once more, locked until it is, and known
+ * to have ended. */
+static int take_ended(struct cmd_submission *s,
+                      const struct cmd_context *context, const char *which,
+                      struct cmd_run *run, struct mlb_error *err)
+{
+    if (run_find(context->store, which, &s->run, err) < 0)
+        return -1;
+    if (lock_take(s->run.path, LOCK_SUBMIT, LOCK_PATIENCE, err) < 0)
+        return mlb_error_prefix(err, "%s is being submitted", s->run.id);
+    s->locked = true;
+    if (cmd_run_get(context, s->run.path, run, err) < 0)
+        return -1;
+    enum mlb_state state = run->state.state;
+    s->restart = is_restart(run);
+    if (!state_is_final(state) && !run->lost && !s->restart)
+        return mlb_error_set(err, MLB_ERR_FAILED,
+                             "%s has not ended: it is %s%s%s; cancel it "
+                             "first", run->run.id, state_name(state),
+                             run->state.text[0] ? ", " : "",
+                             run->state.text);
+    if (run->point_count > 0 && state != MLB_STATE_NOT_SUBMITTED)
+        return mlb_error_set(err, MLB_ERR_USAGE,
+                             "%s is a sweep: submit one point again (%s/0), "
+                             "or all that failed (--failed-of=%s)",
+                             run->run.id, run->run.id, run->run.id);
+    return 0;
+}
+
 int submission_again(struct cmd_submission *s,
                      const struct cmd_context *context, const char *which,
                      const struct cmd_request *changes)
@@ -163,30 +197,8 @@ int submission_again(struct cmd_submission *s,
     int code = 0;
 
     s->again = true;
-    if (cmd_run_get(context, which, &run, &err) < 0) {
-        code = cmd_fail(&err);
-        goto out;
-    }
-    run_copy(&run.run, &s->run);
-    enum mlb_state state = run.state.state;
-    s->restart = is_restart(&run);
-    if (!state_is_final(state) && !run.lost && !s->restart) {
-        mlb_error_set(&err, MLB_ERR_FAILED,
-                      "%s has not ended: it is %s%s%s; cancel it first",
-                      run.run.id, state_name(state),
-                      run.state.text[0] ? ", " : "", run.state.text);
-        code = cmd_fail(&err);
-        goto out;
-    }
-    if (run.point_count > 0 && state != MLB_STATE_NOT_SUBMITTED) {
-        mlb_error_set(&err, MLB_ERR_USAGE,
-                      "%s is a sweep: submit one point again (%s/0), or all "
-                      "that failed (--failed-of=%s)", run.run.id, run.run.id,
-                      run.run.id);
-        code = cmd_fail(&err);
-        goto out;
-    }
-    if (read_again(s, changes, &err) < 0) {
+    if (take_ended(s, context, which, &run, &err) < 0 ||
+        read_again(s, changes, &err) < 0) {
         code = cmd_fail(&err);
         goto out;
     }
@@ -198,7 +210,7 @@ int submission_again(struct cmd_submission *s,
     /* Of a sweep whose answer was lost, each point would end at once, its
      * token being another one now. */
     if (code || run.point_count > 0 ||
-        (state != MLB_STATE_NOT_SUBMITTED && !run.lost))
+        (run.state.state != MLB_STATE_NOT_SUBMITTED && !run.lost))
         goto out;
     int found = find_lost(s, context, &err);
     if (found < 0 && err.code != MLB_ERR_UNREACHABLE)

@@ -12,8 +12,8 @@
 
 #include "base/files.h"
 #include "run/journal.h"
+#include "run/lock.h"
 #include "run/record.h"
-#include "run/record_lock.h"
 #include "run/record_parts.h"
 #include "store/sealed.h"
 
@@ -399,7 +399,7 @@ static void remove_journals(struct sealing *s)
     char *record = xasprintf("%s/record.h5", s->run_dir);
     struct record *made = record_load(s->run_dir, record, NULL);
     struct mlb_text sources = MLB_TEXT_INIT;
-    bool sound = made && record_lock_check(s->run_dir, NULL) == 0 &&
+    bool sound = made && lock_check(s->run_dir, LOCK_RECORD, NULL) == 0 &&
                  record_read_bytes(made->file->sealed, RECORD_SOURCES,
                                    &sources, NULL) == 0;
 
@@ -463,7 +463,7 @@ static int write_record(struct sealing *s, const char *path,
     if (!w)
         return -1;
     if (write_all(s, w, err) < 0 ||
-        (s->locked && record_lock_check(s->run_dir, err) < 0)) {
+        (s->locked && lock_check(s->run_dir, LOCK_RECORD, err) < 0)) {
         sealed_abandon(w);
         return -1;
     }
@@ -526,10 +526,10 @@ int record_seal_to(const char *run_dir, const char *path,
     if (path) {
         rc = seal_aside(run_dir, own, path, err);
     } else {
-        rc = record_lock(run_dir, PATIENCE, err);
+        rc = lock_take(run_dir, LOCK_RECORD, PATIENCE, err);
         if (rc == 0) {
             rc = seal_once(run_dir, own, true, err);
-            record_unlock(run_dir);
+            lock_release(run_dir, LOCK_RECORD);
         }
     }
     free(own);

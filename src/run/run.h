@@ -12,7 +12,8 @@
  *   out/         batch.log, rank-00000.log ...
  *   checkpoints/ step-*.h5
  *   record.h5    sealed at the end of an attempt
- *   record.lock  who seals it now (run/record_lock.h) */
+ *   record.lock  who seals it now (run/lock.h)
+ *   submit.lock  who submits it again now */
 #ifndef RUN_RUN_H
 #define RUN_RUN_H
 

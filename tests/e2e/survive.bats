@@ -39,10 +39,11 @@ has_attempts() {
 
 @test "$SCHED$MLB_REPLAYED: a third of the time: digits finishes by itself, as one run" {
     local start=$SECONDS seconds
-    train 300 --wait
+    train 1000 --wait
     seconds=$((SECONDS - start))
-    run train 300 --wait resources.walltime=$((seconds / 3 + 1)) \
-        checkpoint.warn=1 'restart.on[0]=timeout'
+    # One second more: on a busy machine starting may take as long as that.
+    run train 1000 --wait resources.walltime=$((seconds / 3 + 2)) \
+        checkpoint.warn=1 'restart.on[0]=timeout' restart.max=100
     echo "$output"
     [ "$status" -eq 0 ]
     [ "$(attempts digits.2)" -ge 2 ]
@@ -158,4 +159,27 @@ EOF
         "$MLBATCH_STORE/runs/hungry.1/job.conf"
     run mlbatch status hungry
     [[ "$output" == *"was killed while its node was out of memory"* ]]
+}
+
+@test "$SCHED: of two that submit a run again at once one is refused" {
+    mkfifo gate
+    mlbatch submit --wait --job-name=twin --time=5 -- true
+    local i codes=() pids=()
+    for i in 1 2 3; do
+        mlbatch submit --again twin.1 'command[0]=cat' "command[1]=$PWD/gate" \
+            > "again.$i" 2>&1 &
+        pids+=($!)
+    done
+    for i in 0 1 2; do
+        local code=0
+        wait "${pids[i]}" || code=$?
+        codes+=("$code")
+    done
+    cat again.*
+    [ "$(printf '%s\n' "${codes[@]}" | grep -c '^0$')" -eq 1 ]
+    [ "$(grep -lE 'has not ended|is being submitted' again.* | wc -l)" -eq 2 ]
+    [ "$(events_of twin.1 submitted | wc -l)" -eq 2 ]
+    echo go > gate
+    mlbatch wait twin.1
+    [ "$(attempts twin.1)" -eq 2 ]
 }

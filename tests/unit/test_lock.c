@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* run/record_lock: one seal of a run at a time, whoever had it before. */
+/* run/lock: one process at a time, whoever had it before. */
 #include "config.h"
 
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 #include "base/fields.h"
 #include "base/files.h"
 #include "base/process.h"
-#include "run/record_lock.h"
+#include "run/lock.h"
 
 #define LONG_AGO 1700000000
 
@@ -62,22 +62,22 @@ static void test_lock(void **state)
     struct mlb_error err;
 
     write_lock(*state, process_host(), getpid(), 1);
-    assert_int_equal(record_lock(*state, 1, &err), 0);
-    assert_int_equal(record_lock_check(*state, &err), 0);
-    record_unlock(*state);
+    assert_int_equal(lock_take(*state, LOCK_RECORD, 1, &err), 0);
+    assert_int_equal(lock_check(*state, LOCK_RECORD, &err), 0);
+    lock_release(*state, LOCK_RECORD);
     assert_int_equal(access(path, F_OK), -1);
     write_lock(*state, process_host(), getppid(),
                process_start_time(getppid()));
-    assert_int_equal(record_lock(*state, 0, &err), -1);
+    assert_int_equal(lock_take(*state, LOCK_RECORD, 0, &err), -1);
     assert_non_null(strstr(err.text, "record.lock"));
     write_lock(*state, "elsewhere", 1, 1);
-    assert_int_equal(record_lock(*state, 0, &err), -1);
+    assert_int_equal(lock_take(*state, LOCK_RECORD, 0, &err), -1);
     assert_non_null(strstr(err.text, "elsewhere"));
-    record_unlock(*state);
+    lock_release(*state, LOCK_RECORD);
     assert_int_equal(access(path, F_OK), 0);
     assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
-    assert_int_equal(record_lock(*state, 1, &err), 0);
-    record_unlock(*state);
+    assert_int_equal(lock_take(*state, LOCK_RECORD, 1, &err), 0);
+    lock_release(*state, LOCK_RECORD);
     free(path);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* One seal of a run at a time. */
+/* One process at a time: a lock file in a run's directory. */
 #include "config.h"
 
 #include <errno.h>
@@ -14,15 +14,15 @@
 #include "base/fields.h"
 #include "base/files.h"
 #include "base/process.h"
-#include "run/record_lock.h"
+#include "run/lock.h"
 
 #define OLD_SECONDS 600
 #define PAUSE_NS 20000000
 #define PAUSES_A_SECOND (1000000000 / PAUSE_NS)
 
-static char *lock_path(const char *run_dir)
+static char *lock_path(const char *run_dir, const char *name)
 {
-    return xasprintf("%s/record.lock", run_dir);
+    return xasprintf("%s/%s", run_dir, name);
 }
 
 static void describe(struct mlb_fields *self)
@@ -71,11 +71,12 @@ static bool is_gone(const struct mlb_fields *owner,
            !process_is_alive((pid_t)pid, strtoull(start, NULL, 10));
 }
 
-/* Older than any seal lasts, by the file server's clock: that of a file made
- * now. */
+/* Older than what it is held for lasts, by the file server's clock: that of a
+ * file made now. Its name is of this host and process: others look, too. */
 static bool is_old(const char *path)
 {
-    char *now = xasprintf("%s.%ld", path, (long)getpid());
+    char *now = xasprintf("%s.%s.%ld", path, process_host(),
+                          (long)getpid());
     struct stat lock, fresh;
     bool old = files_publish(now, "", 0, 0600, NULL) == 0 &&
                lstat(now, &fresh) == 0 && lstat(path, &lock) == 0 &&
@@ -90,7 +91,8 @@ static bool is_old(const char *path)
  * meanwhile, put that one's back. */
 static void take_away(const char *path, const struct mlb_fields *judged)
 {
-    char *aside = xasprintf("%s.%ld", path, (long)getpid());
+    char *aside = xasprintf("%s.%s.%ld", path, process_host(),
+                            (long)getpid());
     struct mlb_fields moved = MLB_FIELDS_INIT;
 
     if (rename(path, aside) == 0 && fields_read(&moved, aside, NULL) == 0 &&
@@ -129,10 +131,11 @@ static int try_lock(const char *path, const struct mlb_fields *self,
     return 0;
 }
 
-int record_lock(const char *run_dir, int patience, struct mlb_error *err)
+int lock_take(const char *run_dir, const char *name, int patience,
+              struct mlb_error *err)
 {
     struct mlb_fields self = MLB_FIELDS_INIT, owner = MLB_FIELDS_INIT;
-    char *path = lock_path(run_dir);
+    char *path = lock_path(run_dir, name);
     int rc = 0;
 
     describe(&self);
@@ -140,8 +143,8 @@ int record_lock(const char *run_dir, int patience, struct mlb_error *err)
         rc = try_lock(path, &self, left % PAUSES_A_SECOND == 0, &owner, err);
         if (rc == 0 && left <= 0) {
             const char *host = fields_get(&owner, "host");
-            rc = mlb_error_set(err, MLB_ERR_FAILED, "process %ld on %s makes "
-                               "the record; if it is no more, remove %s",
+            rc = mlb_error_set(err, MLB_ERR_FAILED, "process %ld on %s is at "
+                               "it; if it is no more, remove %s",
                                fields_get_long(&owner, "pid", 0),
                                host ? host : "another machine", path);
         }
@@ -154,27 +157,27 @@ int record_lock(const char *run_dir, int patience, struct mlb_error *err)
     return rc < 0 ? -1 : 0;
 }
 
-int record_lock_check(const char *run_dir, struct mlb_error *err)
+int lock_check(const char *run_dir, const char *name, struct mlb_error *err)
 {
     struct mlb_fields self = MLB_FIELDS_INIT, owner = MLB_FIELDS_INIT;
-    char *path = lock_path(run_dir);
+    char *path = lock_path(run_dir, name);
     int rc = fields_read(&owner, path, err);
 
     describe(&self);
     if (rc == 0 && !is_whole(&owner, &self))
-        rc = mlb_error_set(err, MLB_ERR_FAILED, "%s: another process makes "
-                           "the record now", path);
+        rc = mlb_error_set(err, MLB_ERR_FAILED, "%s: another process has it "
+                           "now", path);
     fields_clear(&self);
     fields_clear(&owner);
     free(path);
     return rc;
 }
 
-void record_unlock(const char *run_dir)
+void lock_release(const char *run_dir, const char *name)
 {
-    char *path = lock_path(run_dir);
+    char *path = lock_path(run_dir, name);
 
-    if (record_lock_check(run_dir, NULL) == 0)
+    if (lock_check(run_dir, name, NULL) == 0)
         unlink(path);
     free(path);
 }
