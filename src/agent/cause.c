@@ -161,8 +161,8 @@ static bool is_out_of_memory(const struct mlb_events *events, long attempt,
     if (!e || whole(e, "oom_kills") <= 0 ||
         (whole(e, "signal") != SIGKILL && whole(e, "exit") != 128 + SIGKILL))
         return false;
-    text_addf(out, "rank %ld on %s was killed while its node was out of "
-              "memory", e->rank, word(e, "node"));
+    text_addf(out, "rank %ld on %s was killed for lack of memory", e->rank,
+              word(e, "node"));
     return true;
 }
 

@@ -154,6 +154,17 @@ static void on_time(struct attempt *a)
     }
 }
 
+/* By Slurm's clock and ours, if the two agree: else by how long it may take
+ * in all, less what it has. */
+static double left_of(const struct slurm_job *job, double since)
+{
+    double left = job->end - wall_clock();
+
+    if (job->limit > 0 && (left <= 0 || left > job->limit + 1))
+        left = job->limit - (clock_now() - since);
+    return left;
+}
+
 /* Seconds until the time ends, -1: no end. Slurm tells from 23.02 on by a
  * variable, before that when asked. Else it is reckoned from the start of
  * this step, which is late by what a prolog took: warn must cover that. */
@@ -169,7 +180,7 @@ static double time_left(const struct attempt *a, double since)
         return (double)end - wall_clock();
     if (slurm && (s->warn > 0 || s->restart_on.count > 0) &&
         slurm_job_ask(a->job, &job, NULL) == 0 && job.end > 0)
-        return job.end - wall_clock();
+        return left_of(&job, since);
     return s->walltime > 0 ? (double)s->walltime - (clock_now() - since) : -1;
 }
 

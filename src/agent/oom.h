@@ -3,8 +3,9 @@
 #ifndef AGENT_OOM_H
 #define AGENT_OOM_H
 
-/* How many on this node since it was booted, in whatever control group
- * ("oom_kill" of /proc/vmstat, Linux 4.13); -1 if that is not to be had. */
+/* How many since it began to count: of this process's control group of
+ * memory, whoever's limit it was (Linux 4.13 for version 1, 4.18 for 2); else
+ * of the whole node since it was booted; -1 if neither is to be had. */
 long oom_kills(void);
 
 #endif

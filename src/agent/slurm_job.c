@@ -33,9 +33,11 @@ static long number_between(const char *text, const char *before,
 void slurm_job_parse(const char *text, struct slurm_job *job)
 {
     long end = number_between(text, " EndTime=", " Deadline=");
+    long begin = number_between(text, " StartTime=", " EndTime=");
 
     job->restarts = number_between(text, " Restarts=", " BatchFlag=");
     job->end = end > 0 ? (double)end : 0;
+    job->limit = begin > 0 && end > begin ? (double)(end - begin) : 0;
 }
 
 /* Its own words, on one line, for a message. */

@@ -13,6 +13,7 @@
 struct slurm_job {
     long restarts;               /* how often it was requeued; -1: unknown */
     double end;                  /* seconds since 1970; 0: unknown */
+    double limit;                /* seconds from its start to end; 0: ... */
 };
 
 /* Ask the controller, for a few seconds at most. -1 with err if it did not

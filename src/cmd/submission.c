@@ -142,10 +142,11 @@ static int write_submission(const struct cmd_submission *s,
     int rc = fields_write(&f, path, err);
     if (rc == 0)
         rc = events_append(s->run.path, "submit", "submitted",
-                           json_pack("{s:o, s:o, s:b}", "scheduler",
+                           json_pack("{s:o, s:o, s:b, s:I}", "scheduler",
                                      json_text(s->prepared.plan->scheduler),
                                      "job", json_text(s->id), "restart",
-                                     s->restart), err);
+                                     s->restart, "attempts",
+                                     (json_int_t)s->attempts), err);
     fields_clear(&f);
     free(path);
     return rc;
@@ -174,6 +175,7 @@ static int take_ended(struct cmd_submission *s,
         return -1;
     enum mlb_state state = run->state.state;
     s->restart = is_restart(run);
+    s->attempts = run->state.attempts;
     if (!state_is_final(state) && !run->lost && !s->restart)
         return mlb_error_set(err, MLB_ERR_FAILED,
                              "%s has not ended: it is %s%s%s; cancel it "

@@ -21,6 +21,7 @@ struct cmd_submission {
     bool again;
     bool restart;                           /* by the run's own agent */
     struct sweep_parts parts;               /* of a new sweep */
+    long attempts;                          /* that began before */
     bool locked;                            /* the run, with its lock */
     char id[SCHEDULER_ID_SIZE];             /* the scheduler's, after send */
 };

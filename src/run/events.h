@@ -15,7 +15,8 @@
 
 /* The events and their fields beside time, event, attempt and rank:
  *  created         user, host, version, job (name as the user wrote it)
- *  submitted       scheduler, job, restart (true: by the run's own agent)
+ *  submitted       scheduler, job, restart (true: by the run's own agent),
+ *                  attempts (that had begun before)
  *  not-submitted   text
  *  cancel          by, host
  *  attempt-start   job, host, nodes (list of names), address and port of

@@ -66,17 +66,25 @@ static const char *word(const struct mlb_event *e, const char *name)
     return s ? s : "";
 }
 
-/* Where a person's last submission is: what was before does not count. */
-static size_t find_begin(const struct mlb_events *events)
+static long number(const struct mlb_event *e, const char *name)
 {
-    size_t begin = 0;
+    return (long)json_integer_value(json_object_get(e->fields, name));
+}
 
-    for (size_t i = 0; i < events->count; i++)
-        if (is(&events->items[i], "submitted") &&
-            !json_is_true(json_object_get(events->items[i].fields,
-                                          "restart")))
-            begin = i;
-    return begin;
+/* The last attempt before a person last submitted the run: what was until
+ * then does not count. By numbers, not times: a node's clock may be off. */
+static long find_base(const struct mlb_events *events)
+{
+    long base = 0;
+
+    for (size_t i = 0; i < events->count; i++) {
+        const struct mlb_event *e = &events->items[i];
+        if (is(e, "submitted") &&
+            !json_is_true(json_object_get(e->fields, "restart")) &&
+            number(e, "attempts") > base)
+            base = number(e, "attempts");
+    }
+    return base;
 }
 
 static struct restart_saved saved_by(const struct mlb_event *e)
@@ -101,45 +109,46 @@ static bool is_newer(const struct restart_saved *a,
 /* Did neither this attempt nor the one before come further? The first one
  * has only itself to be compared with what was there before: nothing is
  * held against it. */
-static bool is_stuck(const struct mlb_events *events,
+static bool is_stuck(const struct mlb_events *events, long base,
                      const struct restart_end *end)
 {
-    struct restart_saved before[2];
-    size_t count = 0;
+    struct restart_saved before[2] = { RESTART_SAVED_NONE,
+                                       RESTART_SAVED_NONE };
+    bool told = false;
 
-    for (size_t i = events->count; i-- > 0 && count < 2;) {
+    for (size_t i = 0; i < events->count; i++) {
         const struct mlb_event *e = &events->items[i];
-        if (is(e, "attempt-end") && e->attempt == end->attempt - 1 -
-                                                      (long)count)
-            before[count++] = saved_by(e);
+        long back = end->attempt - e->attempt;
+        if (!is(e, "attempt-end") || e->attempt <= base || back < 1 ||
+            back > 2)
+            continue;
+        before[back - 1] = saved_by(e);
+        told |= back == 1;
     }
-    if (count == 0)
-        return false;
-    const struct restart_saved none = RESTART_SAVED_NONE;
-    const struct restart_saved *first = count > 1 ? &before[1] : &none;
-    return !is_newer(&end->saved, &before[0]) &&
-           !is_newer(&before[0], first);
+    return told && !is_newer(&end->saved, &before[0]) &&
+           !is_newer(&before[0], &before[1]);
 }
 
-static long count_restarts(const struct mlb_events *events, size_t begin,
+static long count_restarts(const struct mlb_events *events, long base,
                            const char *cause)
 {
     long count = 0;
 
-    for (size_t i = begin; i < events->count; i++)
-        count += is(&events->items[i], "restart") &&
-                 strcmp(word(&events->items[i], "cause"), cause) == 0;
+    for (size_t i = 0; i < events->count; i++) {
+        const struct mlb_event *e = &events->items[i];
+        count += is(e, "restart") && e->attempt > base &&
+                 strcmp(word(e, "cause"), cause) == 0;
+    }
     return count;
 }
 
-static void decide(const struct mlb_events *all,
+static void decide(const struct mlb_events *events,
                    const struct restart_policy *policy,
                    const struct restart_end *end, struct restart *out)
 {
     const char *cause = state_name(end->state);
-    size_t begin = find_begin(all), i = 0;
-    const struct mlb_events events = { .items = all->items + begin,
-                                       .count = all->count - begin };
+    long base = find_base(events);
+    size_t i = 0;
 
     while (i < policy->on.count && strcmp(policy->on.items[i], cause) != 0)
         i++;
@@ -148,14 +157,14 @@ static void decide(const struct mlb_events *all,
                  "restart.on does not name \"%s\"", cause);
         return;
     }
-    long before = count_restarts(&events, 0, cause);
+    long before = count_restarts(events, base, cause);
     if (before >= policy->max) {
         snprintf(out->text, sizeof(out->text), "restart.max: %ld restart%s "
                  "after \"%s\" were made already", before,
                  before == 1 ? "" : "s", cause);
         return;
     }
-    if (is_stuck(&events, end)) {
+    if (is_stuck(events, base, end)) {
         snprintf(out->text, sizeof(out->text), "no newer checkpoint was made "
                  "in two attempts in a row: a third would come no further");
         return;

@@ -62,12 +62,31 @@ static void tell_next(const struct mlb_events *events, struct story *story)
     }
 }
 
+/* The last submission: after the most attempts, for the clock of a node that
+ * submitted its run again may be behind. */
+static const struct mlb_event *find_submitted(const struct mlb_events *events)
+{
+    const struct mlb_event *found = NULL;
+    json_int_t most = 0;
+
+    for (size_t i = 0; i < events->count; i++) {
+        const struct mlb_event *e = &events->items[i];
+        json_int_t before =
+            json_integer_value(json_object_get(e->fields, "attempts"));
+        if (!event_is(e, "submitted") || before < most)
+            continue;
+        most = before;
+        found = e;
+    }
+    return found;
+}
+
 /* Attempts are counted over the whole run, so the number orders them
  * whatever the clocks of their nodes say. */
 void story_tell(struct story *story, const struct mlb_events *events)
 {
     *story = (struct story){ .submitted = NULL };
-    story->submitted = events_last(events, "submitted");
+    story->submitted = find_submitted(events);
     for (size_t i = 0; i < events->count; i++) {
         const struct mlb_event *e = &events->items[i];
         if (event_is(e, "attempt-start") && is_ours(e, story) &&

@@ -158,7 +158,7 @@ EOF
     grep -q 'memory_per_node = "96M"' \
         "$MLBATCH_STORE/runs/hungry.1/job.conf"
     run mlbatch status hungry
-    [[ "$output" == *"was killed while its node was out of memory"* ]]
+    [[ "$output" == *"was killed for lack of memory"* ]]
 }
 
 @test "$SCHED: of two that submit a run again at once one is refused" {

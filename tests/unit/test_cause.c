@@ -75,7 +75,7 @@ static const struct row rows[] = {
     /* out of memory: only a rank that was killed, and only if one was */
     { RANK(0, 137, 9, ",\"oom_kills\":1"), { .code = 137 },
       MLB_STATE_OUT_OF_MEMORY,
-      "rank 0 on n1 was killed while its node was out of memory" },
+      "rank 0 on n1 was killed for lack of memory" },
     { RANK(0, 137, 9, ",\"oom_kills\":0"), { .code = 137 },
       MLB_STATE_FAILED, "rank 0 on n1: killed by signal 9 (Killed)" },
     { RANK(0, 1, 0, ",\"oom_kills\":1"), { .code = 1 }, MLB_STATE_FAILED,
@@ -191,10 +191,11 @@ static void test_answer(void **unused)
                     "EndTime=1795517956 Deadline=N/A", &job);
     assert_int_equal(job.restarts, 2);
     assert_true(job.end > 1795517955.5 && job.end < 1795517956.5);
+    assert_true(job.limit > 299.5 && job.limit < 300.5);
     slurm_job_parse("JobId=1 EndTime=Unknown Deadline=N/A Restarts= "
                     "BatchFlag=1", &job);
     assert_int_equal(job.restarts, -1);
-    assert_true(job.end <= 0);
+    assert_true(job.end <= 0 && job.limit <= 0);
     job.restarts = 1;
     unsetenv("SLURM_RESTART_COUNT");
     assert_true(slurm_job_is_requeued(&job));

@@ -16,7 +16,8 @@
 #include "base/files.h"
 #include "run/restart.h"
 
-/* What is in the log: 's' a person's submission, 'r' a resubmission, 'T' a
+/* What is in the log: 's' a person's submission ('s0':
+ * before the first attempt, by a clock that is late), 'r' a resubmission, 'T' a
  * restart after a timeout, 'P' one after a preemption; a number is the next
  * attempt's end with its newest checkpoint, "-" one without any. */
 struct row {
@@ -47,6 +48,9 @@ static const struct row rows[] = {
     { "s 10 P r 20 P r", 3, TIMEOUT, 30, true, 1, "restart 1" },
     /* a person's word starts the count anew */
     { "s 10 T r 20 T r 30 s", 4, TIMEOUT, 40, true, 1, "restart 1" },
+    /* ... whatever the clocks say: the order of the log means nothing */
+    { "10 T r 20 T r s", 3, TIMEOUT, 30, true, 1, "restart 1" },
+    { "10 T r 20 T r s0", 3, TIMEOUT, 30, false, 0, "restart.max: 2" },
     /* without a newer checkpoint only once in a row */
     { "s", 1, TIMEOUT, -1, true, 1, "" },
     { "s - T r", 2, TIMEOUT, -1, false, 0, "no newer checkpoint" },
@@ -80,12 +84,15 @@ static struct mlb_events make_events(const char *log)
          w = strtok_r(NULL, " ", &save)) {
         assert_true(events.count < 32);
         if (*w == 's' || *w == 'r')
-            add(&events, "submitted", json_pack("{s:b}", "restart",
-                                                *w == 'r'));
+            add(&events, "submitted", json_pack("{s:b, s:I}", "restart",
+                                                *w == 'r', "attempts",
+                                                w[1] ? (json_int_t)0
+                                                     : attempt));
         else if (*w == 'T' || *w == 'P')
             add(&events, "restart",
                 json_pack("{s:s}", "cause",
-                          *w == 'T' ? "timeout" : "preempted"));
+                          *w == 'T' ? "timeout" : "preempted"))
+                ->attempt = attempt;
         else
             add(&events, "attempt-end",
                 json_pack("{s:i}", "saved", *w == '-' ? -1 : atoi(w)))
