@@ -173,6 +173,9 @@ static enum mlb_state stopped_state(const struct mlb_events *events,
 {
     const struct mlb_event *cancel = find_cancel(events);
     bool near = is_near_limit(ending);
+    /* Whoever ends a job for its time sends SIGTERM first. */
+    bool ended_gently = is_stop_code(ending->code) &&
+                        ending->code != 128 + SIGKILL;
 
     if (cancel) {
         text_addf(out, "cancelled%s%s", *word(cancel, "by") ? " by " : "",
@@ -191,7 +194,7 @@ static enum mlb_state stopped_state(const struct mlb_events *events,
         return told;
     if (ending->timed_out || ending->told == MLB_STATE_TIMEOUT ||
         (ending->warned && is_stop_code(ending->code)) ||
-        (near && (ending->asked || is_stop_code(ending->code)))) {
+        (near && (ending->asked || ended_gently))) {
         add_limit(ending, out);
         return MLB_STATE_TIMEOUT;
     }

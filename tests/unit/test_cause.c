@@ -98,6 +98,10 @@ static const struct row rows[] = {
       "rank 0 on n1: exited with 1" },
     { "", { .code = 143, ASKED, LATE }, MLB_STATE_TIMEOUT,
       "the walltime of 00:16:40 was over" },
+    { "", { .code = 143, LATE }, MLB_STATE_TIMEOUT,
+      "the walltime of 00:16:40 was over" },
+    { RANK(0, 137, 9, ""), { .code = 137, LATE }, MLB_STATE_FAILED,
+      "rank 0 on n1: killed by signal 9 (Killed)" },
     { "", { .code = 143, ASKED }, MLB_STATE_FAILED,
       "asked to stop by the scheduler (SIGTERM)" },
 };

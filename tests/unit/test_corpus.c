@@ -67,7 +67,8 @@ static bool is_named(const char *file, const char *cause)
 static int check(const struct row *row)
 {
     char template[] = "/tmp/mlb-corpus-XXXXXX";
-    struct mlb_run run = { (char *)"x.1", mkdtemp(template) };
+    struct mlb_run run = { .id = (char *)"x.1",
+                           .path = mkdtemp(template) };
     struct mlb_events events = MLB_EVENTS_INIT;
     const struct mlb_run_state state = { .state = MLB_STATE_FAILED,
                                          .exit_code = row->exit };
