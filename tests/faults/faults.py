@@ -247,11 +247,14 @@ class ClockJump(Fault):
 
 
 class Twice(Fault):
-    """The run is submitted again while it runs: refused."""
+    """The run is submitted again while it runs: refused. When it has ended,
+    as by another fault, that is a person's right."""
     name = "twice"
 
     def strike(self):
         for _ in range(2):
+            if self.run.has_ended():
+                return
             done = self.run.mlbatch("submit", "--again", self.run.name,
                                     "--patience=2s", check=False)
             if done.returncode == 0:

@@ -154,6 +154,9 @@ environment = { OMPI_MCA_mpi_yield_when_idle = "1"; };
             self.polls.append(state)
         return status
 
+    def has_ended(self):
+        return self.status()["state"] in FINAL
+
     def final_lines(self):
         text = ""
         for path in glob.glob(os.path.join(self.dir, "out", "rank-*.log")):
