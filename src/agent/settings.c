@@ -40,7 +40,6 @@ static const struct number numbers[] = {
     { "gpus_per_task", AT(gpus_per_task), 0, 0 },
     { "walltime", AT(walltime), -1, -1 },
     { "warn", AT(warn), 0, 0 },
-    { "warn_auto", AT(warn_auto), 0, 0 },
     { "restart_max", AT(restart_max), 0, 0 },
     { "kill_wait", AT(kill_wait), 0, 30 },
     { "every", AT(every), 0, 0 },

@@ -14,7 +14,6 @@ struct settings {
     long nodes, tasks, tasks_per_node, cpus_per_task, gpus_per_task;
     long walltime;                   /* seconds, -1: no limit known */
     long warn;                       /* seconds before its end, 0: never */
-    long warn_auto;                  /* 1: warn is to be measured */
     int signal;                      /* that asks a program that does not
                                         listen to save; 0: none */
     long restart_max;                /* restarts for each of restart_on */

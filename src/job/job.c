@@ -23,8 +23,7 @@ struct mlb_job *job_create(void)
     for (const struct job_key *key = job_keys; key->path; key++) {
         void *place = job_key_place(key, job);
         if (key->type == KEY_COUNT || key->type == KEY_DURATION ||
-            key->type == KEY_INTERVAL || key->type == KEY_WARNING ||
-            key->type == KEY_BOOL)
+            key->type == KEY_INTERVAL || key->type == KEY_BOOL)
             *(long *)place = MLB_UNSET;
         else if (key->type == KEY_SIZE)
             *(long long *)place = MLB_UNSET;

@@ -13,8 +13,6 @@
 
 /* Numbers that were not given are MLB_UNSET; plan puts the default in. */
 #define MLB_UNSET (-1L)
-/* Measured while the job runs, not given. */
-#define MLB_AUTO (-2L)
 
 struct mlb_resources {
     long nodes;                  /* default 1 */
@@ -51,7 +49,7 @@ struct mlb_job {
     struct mlb_data_use *datasets;
     size_t dataset_count;
     struct {
-        long every, keep, warn;  /* seconds, count, seconds or MLB_AUTO */
+        long every, keep, warn;  /* seconds, count, seconds */
         long keep_every;         /* steps */
         long keep_best;
         char *best;              /* "min loss", "max test/accuracy" */

@@ -15,8 +15,7 @@
 static const char *const type_names[] = {
     [KEY_TEXT] = "text",           [KEY_COUNT] = "number",
     [KEY_SIZE] = "size",           [KEY_DURATION] = "duration",
-    [KEY_INTERVAL] = "duration",   [KEY_WARNING] = "duration",
-    [KEY_BOOL] = "boolean",
+    [KEY_INTERVAL] = "duration",   [KEY_BOOL] = "boolean",
     [KEY_STRINGS] = "strings",     [KEY_COMMAND] = "command",
     [KEY_PAIRS] = "group",         [KEY_DATASETS] = "list",
     [KEY_AXES] = "group",          [KEY_POINTS] = "list",
@@ -77,7 +76,7 @@ const struct job_key job_keys[] = {
     { .path = "checkpoint.layout", .type = KEY_TEXT,
       .offset = JOB(checkpoint.layout),
       .help = "\"shared\" file or one each for \"nodes\" (auto)" },
-    { .path = "checkpoint.warn", .type = KEY_WARNING,
+    { .path = "checkpoint.warn", .type = KEY_DURATION,
       .offset = JOB(checkpoint.warn), .fallback = "0", .max = CENTURY,
       .help = "ask this long before the time limit" },
     { .path = "checkpoint.signal", .type = KEY_TEXT,

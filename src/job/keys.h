@@ -15,7 +15,6 @@ enum job_type {
     KEY_SIZE,        /* long long, bytes: a number or "16G" */
     KEY_DURATION,    /* long, seconds: a number or "10m" or "00:30:00" */
     KEY_INTERVAL,    /* KEY_DURATION, or "never", which is 0 */
-    KEY_WARNING,     /* KEY_DURATION, or "auto", which is MLB_AUTO */
     KEY_BOOL,        /* long, 0 or 1: true or false */
     KEY_STRINGS,     /* struct mlb_strings: [ "a", "b" ] */
     KEY_COMMAND,     /* KEY_STRINGS, or one string for sh -c */

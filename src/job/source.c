@@ -151,7 +151,6 @@ static bool read_value(struct source *source, const struct job_key *key,
     case KEY_SIZE:
     case KEY_DURATION:
     case KEY_INTERVAL:
-    case KEY_WARNING:
         return read_number(source, key, setting, place);
     case KEY_BOOL:
         if (setting->type == CONFIG_TYPE_BOOL) {

@@ -29,12 +29,6 @@ int value_parse(enum job_type type, void *place, const char *text,
             return 0;
         }
         return units_parse_duration(text, place, err);
-    case KEY_WARNING:
-        if (strcmp(text, "auto") == 0) {
-            *(long *)place = MLB_AUTO;
-            return 0;
-        }
-        return units_parse_duration(text, place, err);
     case KEY_DURATION:
         return units_parse_duration(text, place, err);
     case KEY_BOOL:
@@ -55,7 +49,7 @@ static long long number_at(enum job_type type, const void *place)
     if (type == KEY_SIZE)
         return *(const long long *)place;
     if (type == KEY_COUNT || type == KEY_DURATION || type == KEY_INTERVAL ||
-        type == KEY_WARNING || type == KEY_BOOL)
+        type == KEY_BOOL)
         return *(const long *)place;
     return MLB_UNSET;
 }
@@ -66,7 +60,6 @@ int value_in_bounds(const struct job_key *key, const void *place,
     long long value = number_at(key->type, place);
 
     if (value == MLB_UNSET || key->max == 0 ||
-        (key->type == KEY_WARNING && value == MLB_AUTO) ||
         (value >= key->min && value <= key->max))
         return 0;
     const char *unit = key->type == KEY_SIZE       ? " bytes"

@@ -138,12 +138,6 @@ static void add_value(struct mlb_text *out, const struct job_key *key,
     case KEY_INTERVAL:
         add_number(out, *(const long *)place);
         break;
-    case KEY_WARNING:
-        if (*(const long *)place == MLB_AUTO)
-            add_string(out, "auto");
-        else
-            add_number(out, *(const long *)place);
-        break;
     case KEY_SIZE:
         add_size(out, *(const long long *)place);
         break;

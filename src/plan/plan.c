@@ -419,7 +419,6 @@ struct mlb_plan *plan_asked(const struct mlb_job *job)
 void plan_agent_fields(const struct mlb_plan *plan, const struct mlb_job *job,
                        const struct mlb_site *site, struct mlb_fields *out)
 {
-    long warn = or_default(job->checkpoint.warn, 0);
     /* Of PBS's 10 s the agent needs some to write down the end. */
     long kill_wait = strcmp(plan->scheduler, "pbs") == 0 ? 8 : 30;
     const struct {
@@ -435,8 +434,7 @@ void plan_agent_fields(const struct mlb_plan *plan, const struct mlb_job *job,
         { "memory_per_node", (long)plan->memory_per_node },
         { "peak_gflops", site->peak.gflops },
         { "peak_bandwidth", (long)site->peak.bandwidth },
-        { "warn", warn == MLB_AUTO ? 0 : warn },
-        { "warn_auto", warn == MLB_AUTO },
+        { "warn", or_default(job->checkpoint.warn, 0) },
         { "every", or_default(job->checkpoint.every, 0) },
         { "kill_wait", or_default(site->kill_wait, kill_wait) },
         { "sample_every", plan->sample_every },

@@ -94,12 +94,11 @@ struct mlb_plan *plan_asked(const struct mlb_job *job);
 /* What the agent needs on the node, as fields (file RUN_DIR/plan): run,
  * token, scheduler, directory, nodes, tasks, tasks_per_node, cpus_per_task,
  * gpus_per_task, walltime, memory_per_node (bytes), peak_gflops and
- * peak_bandwidth of a node (-1 each: not known), warn, kill_wait,
- * warn_auto (0 or 1: warn is to be measured), sample_every, hardware_every,
- * mpi_stats, restart_max, store, program, signal (a name, if any), and
- * repeated: launch, command, env (each "NAME=value"), save_command,
- * restart_on (each a state_name), grow, after (of the
- * conditions). */
+ * peak_bandwidth of a node (-1 each: not known), warn, every, kill_wait,
+ * sample_every, hardware_every, mpi_stats, restart_max, store, program,
+ * signal (a name, if any), and repeated: launch, command, env (each
+ * "NAME=value"), save_command, restart_on (each a state_name), grow, after
+ * (each one of the conditions). */
 void plan_agent_fields(const struct mlb_plan *plan, const struct mlb_job *job,
                        const struct mlb_site *site, struct mlb_fields *out);
 

@@ -57,7 +57,6 @@ static bool same_value(const struct job_key *key, const struct mlb_job *a,
     case KEY_COUNT:
     case KEY_DURATION:
     case KEY_INTERVAL:
-    case KEY_WARNING:
     case KEY_BOOL:
         return *(const long *)x == *(const long *)y;
     case KEY_SIZE:

@@ -511,7 +511,7 @@ static const struct { const char *text, *problem; } check_rows[] = {
       "t.conf:2: counters.every: is 0, but must be at least 1 seconds" },
     { OK "counters = { every = 1; hardware = \"never\"; };", NULL },
     { OK "counters = { hardware = 0; mpi = false; };", NULL },
-    { OK "checkpoint = { warn = \"auto\"; signal = \"SIGUSR2\"; };", NULL },
+    { OK "checkpoint = { signal = \"SIGUSR2\"; };", NULL },
     { OK "checkpoint = { signal = \"none\"; };", NULL },
     { OK "restart = { on = [\"node failure\", \"node_fail\"]; };", NULL },
 };

@@ -113,7 +113,6 @@ static void any_value(const struct job_key *key, struct mlb_job *job)
     case KEY_COUNT:
     case KEY_DURATION:
     case KEY_INTERVAL:
-    case KEY_WARNING:
         *(long *)place = number;
         break;
     case KEY_BOOL:
