@@ -107,7 +107,6 @@ static const struct {
     { MLB_STATE_NODE_FAILURE, { "node_fail", "node_failure",
                                 "node failure" } },
     { MLB_STATE_OUT_OF_MEMORY, { "out_of_memory", "out of memory" } },
-    { MLB_STATE_STALLED, { "stalled" } },
     { MLB_STATE_FAILED, { "failed" } },
 };
 #define CAUSES (sizeof(causes) / sizeof(causes[0]))

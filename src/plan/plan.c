@@ -337,7 +337,6 @@ struct mlb_plan *plan_create(const struct mlb_job *job,
         .directory = xstrdup(context->directory),
         .output = output_of(context),
         .after = MLB_STRINGS_INIT, .conditions = MLB_STRINGS_INIT,
-        .exclude = MLB_STRINGS_INIT,
         .hold = context->hold,
         .requeue = job->restart.on.count > 0,
         .options = MLB_STRINGS_INIT, .launch = MLB_STRINGS_INIT,
@@ -391,7 +390,6 @@ void plan_destroy(struct mlb_plan *plan)
         free(owned[i]);
     strings_clear(&plan->after);
     strings_clear(&plan->conditions);
-    strings_clear(&plan->exclude);
     strings_clear(&plan->options);
     strings_clear(&plan->request);
     strings_clear(&plan->launch);
@@ -407,7 +405,6 @@ struct mlb_plan *plan_asked(const struct mlb_job *job)
 
     *plan = (struct mlb_plan){
         .after = MLB_STRINGS_INIT, .conditions = MLB_STRINGS_INIT,
-        .exclude = MLB_STRINGS_INIT,
         .options = MLB_STRINGS_INIT, .launch = MLB_STRINGS_INIT,
         .command = MLB_STRINGS_INIT, .environment = MLB_FIELDS_INIT,
         .notes = MLB_STRINGS_INIT, .request = MLB_STRINGS_INIT,

@@ -65,7 +65,6 @@ struct mlb_plan {
     bool requeue;                /* the scheduler may start it again */
     bool hold;                   /* submitted, but not to start yet */
     struct mlb_array array;
-    struct mlb_strings exclude;  /* nodes not to run on */
     struct mlb_strings options;  /* native options of this scheduler */
     struct mlb_strings request;  /* pbs: argv of qsub, after its name */
     bool torque;                 /* pbs: in the dialect of Torque */

@@ -40,9 +40,6 @@
  *  not-restarted   cause, text: why it does not go on
  *  interrupt       as (a state_name), by, host
  *  hold, release   by, host
- *  stalled         seconds, text (what stood still)
- *  preflight       seconds, text (what is wrong, or "")
- *  excluded        node, cause, until (seconds since 1970)
  *  sealed          exit (of the program that sealed the record)
  *  duplicate       job, text */
 struct mlb_event {

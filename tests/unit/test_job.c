@@ -487,7 +487,7 @@ static const struct { const char *text, *problem; } check_rows[] = {
       "t.conf:2: environment: A is given twice" },
     { OK "restart = { on = [\"timeout\", \"tiemout\"]; };",
       "t.conf:2: restart.on: \"tiemout\" is none of timeout, preempted, "
-      "node_fail, out_of_memory, stalled, failed" },
+      "node_fail, out_of_memory, failed" },
     { OK "restart = { on = [\"timeout\"]; grow = [\"cores\"]; };",
       "t.conf:2: restart.grow: \"cores\" is none of memory, walltime" },
     { OK "restart = { grow = [\"memory\"]; };",
