@@ -33,7 +33,7 @@ name = 7;
 comand = ["true"];
 launch = "mpy";
 resources = { nodes = 0; walltime = "soon"; nodse = 2; };
-sweep = { grid = { lr = [0.1, 0.2]; }; };
+container = { image = "train.sif"; };
 datasets = ({ name = "nosuch"; as = "train"; });
 C
     run mlbatch submit bad.conf
