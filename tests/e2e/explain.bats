@@ -209,6 +209,11 @@ expects_start() {
     mlbatch explain --json "$1" | grep -q '^    "start": [0-9]'
 }
 
+# Slurm may tell an expected start before it says what is missing.
+waits_for_resources() {
+    [[ "$(mlbatch explain "$1")" == "$1.1 pending: Resources"* ]]
+}
+
 @test "explain: slurm: why it waits, until when, what would start sooner" {
     [ "$MLBATCH_SCHEDULER" = slurm ] || skip "of Slurm"
     mlbatch submit --job-name=two --nodes=2 --cpus-per-task=8 --time=10 -- \
@@ -217,6 +222,7 @@ expects_start() {
     mlbatch submit --job-name=four --nodes=4 --cpus-per-task=8 --time=10 -- \
         true
     until_true 60 expects_start four
+    until_true 60 waits_for_resources four
     run mlbatch explain four
     echo "$output"
     [ "${lines[0]}" = "four.1 pending: Resources" ]

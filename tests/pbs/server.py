@@ -605,8 +605,12 @@ class Server:
                      % (request["host"], job.id))
         if request["pid"]:
             job.sessions.append(request["pid"])
-        return {"number": hosts.index(request["host"]), "home": job.home,
-                "tmp": job.spool("tmp")}
+        # A folder for each node, as real ones have: the daemons of Open MPI
+        # on one host write over one another's files in a common one.
+        number = hosts.index(request["host"])
+        made = job.spool("tmp.%d" % number if number else "tmp")
+        os.makedirs(made, exist_ok=True)
+        return {"number": number, "home": job.home, "tmp": made}
 
     def do_play(self, request):
         """Not of PBS: what the tests do to it."""
