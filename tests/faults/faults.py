@@ -148,10 +148,11 @@ class Slurmd(Daemon):
 
 
 class Crash(Slurmd):
-    """A node with all that runs on it."""
+    """A node with all that runs on it. A peer may wait for the dead rank
+    until the time is over."""
     name = "node-crash"
     how = "crash"
-    causes = ("node failure", "failed")
+    causes = ("node failure", "failed", "timeout")
 
 
 class RankKilled(Fault):
@@ -236,8 +237,10 @@ class Full(Fault):
 
 
 class ClockJump(Fault):
-    """The clocks of the nodes are set an hour on or back."""
+    """The clocks of the nodes are set an hour on or back; srun then starts
+    nothing, for munge refuses its credentials."""
     name = "clock-jump"
+    causes = ("failed",)
 
     def prepare(self, job):
         self.run.fake_clock()
