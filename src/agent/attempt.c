@@ -119,10 +119,11 @@ static void begin(struct attempt *a)
     struct mlb_strings *to = &a->environment;
     char *log = xasprintf("%s/out/batch.log", a->run_dir);
 
+    a->log_from = files_size(log);
     attempt_note(a, "attempt-start",
          json_pack("{s:s, s:s, s:o, s:s, s:i, s:I}", "job", a->job, "host",
                    process_host(), "nodes", node_list(s), "address", address,
-                   "port", port, "log_from", (json_int_t)files_size(log)));
+                   "port", port, "log_from", (json_int_t)a->log_from));
     free(log);
     rank_forget();
     strings_pushf(to, "MLB_HEAD_ADDR=%s", address);
@@ -159,17 +160,6 @@ static void seal(struct attempt *a)
                 "ended with %d\n", program, code);
     attempt_note(a, "sealed", json_pack("{s:i}", "exit", code));
     free(program);
-}
-
-/* What earlier attempts left in the batch log. */
-static off_t log_size(const char *run_dir)
-{
-    char *path = xasprintf("%s/out/batch.log", run_dir);
-    struct stat st;
-    off_t size = lstat(path, &st) == 0 ? st.st_size : 0;
-
-    free(path);
-    return size;
 }
 
 /* What was written into the batch log since the attempt began; that of other
@@ -268,7 +258,6 @@ static int run(struct attempt *a, const char *token, struct mlb_error *err)
     if (settings_read(&a->settings, a->run_dir, err) < 0)
         return -1;
     a->job = claim_job(&a->settings);
-    a->log_from = log_size(a->run_dir);
     if (strcmp(token, a->settings.token) != 0)
         return duplicate(a, "superseded by a later submission");
     struct patience patience = { .seconds = PATIENCE_SECONDS };

@@ -272,6 +272,17 @@ find_launch(const struct mlb_job *job, const struct mlb_site *site,
     return argv;
 }
 
+static void set_command(struct mlb_plan *plan, const struct mlb_job *job,
+                        const struct mlb_fields *fields,
+                        struct mlb_problems *problems)
+{
+    for (size_t i = 0; i < job->command.count; i++)
+        for (size_t k = 0; k < sizeof(own_fields) / sizeof(own_fields[0]); k++)
+            check_names(job, job->command.items[i], &own_fields[k], fields,
+                        problems);
+    expand_all(&job->command, fields, &plan->command);
+}
+
 /* The agent's task as launch line is one process, whatever was asked. */
 static void note_single(struct mlb_plan *plan,
                         const struct mlb_plan_context *context)
@@ -361,12 +372,9 @@ struct mlb_plan *plan_create(const struct mlb_job *job,
         find_launch(job, site, plan->scheduler, problems);
     set_fields(&fields, plan, job, context);
     set_environment(plan, job, &fields, context);
-    for (size_t i = 0; i < 2 * job->command.count; i++)
-        check_names(job, job->command.items[i / 2], &own_fields[i % 2], &fields,
-                    problems);
     if (launch)
         expand_all(launch, &fields, &plan->launch);
-    expand_all(&job->command, &fields, &plan->command);
+    set_command(plan, job, &fields, problems);
     note_single(plan, context);
     plan->script = script_render(plan, job, context);
     fields_clear(&fields);
